@@ -1,0 +1,92 @@
+"""The types of attributes, and how a value that a client sent becomes one that is stored."""
+
+import math
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from domain.errors import Fault
+from domain.event import Json
+from domain.moments import instant
+from domain.rules import Moment, Text
+
+MAX_DEFINITIONS: Final = 100
+"""Attributes that a tenant may have, defaults included, retired ones not."""
+
+MAX_TEXT: Final = 1_000
+MAX_INTEGER: Final = 2**53 - 1
+NAME_PATTERN: Final = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
+
+_name = re.compile(NAME_PATTERN[1:-1])
+_integer = re.compile(r"-?(0|[1-9][0-9]{0,30})")
+_number = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+MAX_NUMBER_TEXT: Final = 400
+"""Characters of a number that is sent as text; the longest double has fewer."""
+
+
+class AttributeType(StrEnum):
+    STRING = "STRING"
+    INT = "INT"
+    BOOLEAN = "BOOLEAN"
+    NUMBER = "NUMBER"
+    DATETIME = "DATETIME"
+
+
+Definitions = Mapping[str, AttributeType]
+"""The attributes that may be set now, by name."""
+
+
+def is_attribute_name(text: str) -> bool:
+    return _name.fullmatch(text) is not None
+
+
+def coerce(kind: AttributeType, value: Json) -> Json | Fault:
+    """The value as it is stored, or what is wrong with it.
+
+    The JSON text form of a number or boolean is taken ("5", "-5.0", "true") and becomes typed; a STRING is never made
+    from something else.
+    """
+    if kind is AttributeType.STRING:
+        return Text(MAX_TEXT, required=False)(value) or value
+    if kind is AttributeType.DATETIME:
+        return Moment()(value) or value
+    if kind is AttributeType.BOOLEAN:
+        value = {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+        return value if isinstance(value, bool) else Fault("TYPE_INVALID", "must be true or false")
+    number = _number_of(value)
+    if kind is AttributeType.INT:
+        if isinstance(number, int) and abs(number) <= MAX_INTEGER:
+            return number
+        return Fault("TYPE_INVALID", f"must be an integer from -{MAX_INTEGER} to {MAX_INTEGER}")
+    if number is None:
+        return Fault("TYPE_INVALID", "must be a number, finite, as a double holds it")
+    return number
+
+
+def _number_of(value: Json) -> int | float | None:
+    if isinstance(value, str):
+        if len(value) > MAX_NUMBER_TEXT or _number.fullmatch(value) is None:
+            return None
+        value = int(value) if _integer.fullmatch(value) else float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, int):
+        if abs(value) <= MAX_INTEGER:
+            return value
+        try:
+            return float(value)
+        except OverflowError:
+            return None
+    return value if math.isfinite(value) else None
+
+
+def comparable(kind: AttributeType, value: Json) -> str:
+    """A stored value as text that is equal exactly where the values are: `5`, `5.0` and `5e0` are one number."""
+    if kind is AttributeType.DATETIME:
+        return instant(value)
+    if kind in (AttributeType.INT, AttributeType.NUMBER):
+        return repr(float(value) + 0.0)
+    if kind is AttributeType.BOOLEAN:
+        return "true" if value else "false"
+    return str(value)

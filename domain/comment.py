@@ -1,0 +1,91 @@
+"""A comment on an incident: an aggregate of its own, so that commenting never moves the incident's lock."""
+
+from uuid import UUID
+
+from eventsourcing.domain import Aggregate
+
+from domain.errors import Absent, Forbidden, Invalid
+from domain.event import Act, ActEvent, Json, Kept
+from domain.rules import COMMENT_TEXT
+
+
+class Comment(Kept):
+    TOPIC = "Comment"
+
+    def __init__(self, incident_id: UUID, text: str, tenant_id: str, user_id: str, user_name: str) -> None:
+        super().__init__(tenant_id, user_id)
+        self.incident_id = incident_id
+        self.text = text
+        self.author_id = user_id
+        self.author_name = user_name
+        self.removed = False
+
+    class Event(Kept.Event, ActEvent):
+        TOPIC = "CommentEvent"
+        incident_id: UUID
+
+        @property
+        def subject_id(self) -> UUID:
+            return self.incident_id
+
+    class CommentAdded(Event, Aggregate.Created):
+        TOPIC = "CommentAdded"
+        text: str
+
+        def changes(self) -> dict[str, Json]:
+            return {"text": {"from": None, "to": self.text}}
+
+    class CommentEdited(Event):
+        TOPIC = "CommentEdited"
+        old_text: str
+        text: str
+
+        def apply(self, comment: "Comment") -> None:
+            comment.text = self.text
+            comment.updated_by = self.user_id
+
+        def changes(self) -> dict[str, Json]:
+            return {"text": {"from": self.old_text, "to": self.text}}
+
+    class CommentRemoved(Event):
+        TOPIC = "CommentRemoved"
+        old_text: str
+
+        def apply(self, comment: "Comment") -> None:
+            comment.removed = True
+            comment.updated_by = self.user_id
+
+        def changes(self) -> dict[str, Json]:
+            return {"text": {"from": self.old_text, "to": None}}
+
+    @classmethod
+    def add(cls, act: Act, id: UUID, incident_id: UUID, text: str) -> "Comment":
+        """Raises Invalid."""
+        _check(text)
+        return cls._create(cls.CommentAdded, id=id, incident_id=incident_id, text=text, **act.facts())
+
+    def edit(self, act: Act, text: str, occ_lock: int | None, *, moderator: bool) -> None:
+        """Only its author or a moderator. Raises Absent, Forbidden, Stale, Invalid."""
+        self._allow(act, occ_lock, moderator)
+        _check(text)
+        self.trigger_event(
+            self.CommentEdited, incident_id=self.incident_id, old_text=self.text, text=text, **act.facts()
+        )
+
+    def remove(self, act: Act, occ_lock: int | None, *, moderator: bool) -> None:
+        """Only its author or a moderator, and for good. Raises Absent, Forbidden, Stale."""
+        self._allow(act, occ_lock, moderator)
+        self.trigger_event(self.CommentRemoved, incident_id=self.incident_id, old_text=self.text, **act.facts())
+
+    def _allow(self, act: Act, occ_lock: int | None, moderator: bool) -> None:
+        if self.removed:
+            raise Absent
+        if not moderator and act.user_id != self.author_id:
+            raise Forbidden("only the comment's author or a deployer may change it")
+        self.expect(occ_lock)
+
+
+def _check(text: str) -> None:
+    fault = COMMENT_TEXT(text)
+    if fault is not None:
+        raise Invalid([fault.at("text")])

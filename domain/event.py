@@ -1,0 +1,93 @@
+"""What every event says of itself: who, when, which command, which request; and an event with its place in the log."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.domain import Aggregate, AggregateEvent
+
+from domain.errors import Stale
+from domain.moments import utc_text
+
+Json = Any
+"""What JSON can hold: dict, list, str, int, float, bool, None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One command of one user. Time and ids are given from outside, so that deciding is a pure function.
+
+    `request_digest` tells two requests under one idempotency key apart; empty without a key.
+    """
+
+    tenant_id: str
+    user_id: str
+    user_name: str
+    command_id: UUID
+    trace_id: str
+    at: datetime
+    request_digest: str = ""
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "timestamp": self.at,
+            "tenant_id": self.tenant_id,
+            "user_id": self.user_id,
+            "user_name": self.user_name,
+            "command_id": self.command_id,
+            "trace_id": self.trace_id,
+            "request_digest": self.request_digest,
+        }
+
+
+class ActEvent(AggregateEvent):
+    """Base of every event. `subject_id` is the incident that it is about, or the aggregate itself."""
+
+    tenant_id: str
+    user_id: str
+    user_name: str
+    command_id: UUID
+    trace_id: str
+    request_digest: str
+
+    @property
+    def subject_id(self) -> UUID:
+        return self.originator_id
+
+    def changes(self) -> dict[str, Json]:
+        """Each changed member as `{"from": old, "to": new}`, attributes as `attributes.<name>`."""
+        return {}
+
+
+class Kept(Aggregate):
+    """An aggregate of this service: its version is what clients know as `occ_lock`, 0 at birth.
+
+    The base `Event` of each has a topic too: the library derives an unused `Created` from it, which must have one.
+    """
+
+    INITIAL_VERSION = 0
+
+    def __init__(self, tenant_id: str, updated_by: str) -> None:
+        self.tenant_id = tenant_id
+        self.updated_by = updated_by
+
+    def expect(self, occ_lock: int | None) -> None:
+        """Raises Stale where a lock is given and it is not the version."""
+        if occ_lock is not None and occ_lock != self.version:
+            raise Stale(occ_lock, self.version, self.updated_by, utc_text(self.updated_at))
+
+    def recorded(self, at: datetime) -> None:
+        """Take over when the log recorded the newest event; that is the time clients see."""
+        if self.version == 0:
+            self.created_at = at
+        self.updated_at: datetime = at
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event with its place in the log. `position` is dense from 1; `recorded_at` rises with it."""
+
+    event: ActEvent
+    position: int
+    recorded_at: datetime

@@ -1,0 +1,257 @@
+"""An incident: reported once, edited any number of times, deleted and restored. One command, one event, one version."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.domain import Aggregate
+
+from domain.attribute_types import AttributeType, Definitions, coerce
+from domain.codes import Codes
+from domain.errors import Absent, Fault, Invalid, NotDeleted, Taken
+from domain.event import Act, ActEvent, Json, Kept
+from domain.rules import DEFAULTS, DETAILS, faults_of_details, same
+
+ATTRIBUTES = "attributes."
+
+
+class Incident(Kept):
+    TOPIC = "Incident"
+
+    def __init__(self, details: dict[str, Json], attributes: dict[str, Json], tenant_id: str, user_name: str) -> None:
+        super().__init__(tenant_id, user_name)
+        # The event is shared with whoever follows it: an aggregate that is edited must not edit the event.
+        self.details = dict(details)
+        self.attributes = dict(attributes)
+        self.created_by = user_name
+        self.deleted = False
+        self.changed_in: dict[str, int] = {}
+        """The version in which each member was last changed, attributes as `attributes.<name>`."""
+
+    class Event(Kept.Event, ActEvent):
+        TOPIC = "IncidentEvent"
+
+        def apply(self, incident: "Incident") -> None:
+            incident.updated_by = self.user_name
+
+    class IncidentReported(Event, Aggregate.Created):
+        TOPIC = "IncidentReported"
+        details: dict[str, Any]
+        attributes: dict[str, Any]
+
+    class IncidentEdited(Event):
+        TOPIC = "IncidentEdited"
+        edits: dict[str, Any]
+
+        def changes(self) -> dict[str, Json]:
+            return self.edits
+
+        def apply(self, incident: "Incident") -> None:
+            super().apply(incident)
+            for member, change in self.edits.items():
+                incident.changed_in[member] = self.originator_version
+                if not member.startswith(ATTRIBUTES):
+                    incident.details[member] = change["to"]
+                elif change["to"] is None:
+                    incident.attributes.pop(member.removeprefix(ATTRIBUTES), None)
+                else:
+                    incident.attributes[member.removeprefix(ATTRIBUTES)] = change["to"]
+
+    class IncidentAttributeSet(Event):
+        TOPIC = "IncidentAttributeSet"
+        name: str
+        old_value: Any
+        value: Any
+
+        def changes(self) -> dict[str, Json]:
+            return {ATTRIBUTES + self.name: {"from": self.old_value, "to": self.value}}
+
+        def apply(self, incident: "Incident") -> None:
+            super().apply(incident)
+            incident.attributes[self.name] = self.value
+            incident.changed_in[ATTRIBUTES + self.name] = self.originator_version
+
+    class IncidentAttributeRemoved(Event):
+        TOPIC = "IncidentAttributeRemoved"
+        name: str
+        old_value: Any
+
+        def changes(self) -> dict[str, Json]:
+            return {ATTRIBUTES + self.name: {"from": self.old_value, "to": None}}
+
+        def apply(self, incident: "Incident") -> None:
+            super().apply(incident)
+            incident.attributes.pop(self.name, None)
+            incident.changed_in[ATTRIBUTES + self.name] = self.originator_version
+
+    class IncidentDeleted(Event):
+        TOPIC = "IncidentDeleted"
+
+        def apply(self, incident: "Incident") -> None:
+            super().apply(incident)
+            incident.deleted = True
+
+    class IncidentRestored(Event):
+        TOPIC = "IncidentRestored"
+
+        def apply(self, incident: "Incident") -> None:
+            super().apply(incident)
+            incident.deleted = False
+
+    @classmethod
+    def report(
+        cls,
+        act: Act,
+        id: UUID,
+        details: Mapping[str, Json],
+        attributes: Mapping[str, Json],
+        codes: Codes,
+        definitions: Definitions,
+    ) -> "Incident":
+        """Optional members may be left out. Raises Invalid with every fault."""
+        complete = {member: details.get(member, DEFAULTS.get(member)) for member in DETAILS}
+        faults = faults_of_details(complete, {}, codes)
+        values = _coerced(attributes, {}, definitions, faults)
+        if faults:
+            raise Invalid(faults)
+        return cls._create(cls.IncidentReported, id=id, details=complete, attributes=values, **act.facts())
+
+    def edit(
+        self,
+        act: Act,
+        details: Mapping[str, Json],
+        attributes: Mapping[str, Json] | None,
+        occ_lock: int,
+        codes: Codes,
+        definitions: Definitions,
+    ) -> None:
+        """Replace everything; attributes only where they are given. Always one event. Raises Absent, Stale, Invalid."""
+        self._be_there()
+        self.expect(occ_lock)
+        complete = {member: details.get(member, DEFAULTS.get(member)) for member in DETAILS}
+        faults = faults_of_details(complete, self.details, codes)
+        wanted = self.attributes if attributes is None else _coerced(attributes, self.attributes, definitions, faults)
+        if faults:
+            raise Invalid(faults)
+        self.trigger_event(self.IncidentEdited, edits=self._edits(complete, wanted), **act.facts())
+
+    def patch(
+        self, act: Act, patch: Mapping[str, Json], occ_lock: int | None, codes: Codes, definitions: Definitions
+    ) -> None:
+        """A merge patch (RFC 7396). A stale lock is no obstacle where nothing that the patch touches was changed since.
+
+        No event where nothing changes. Raises Absent, Stale, Invalid.
+        """
+        self._be_there()
+        if occ_lock is not None and occ_lock != self.version and not self._rebases(patch, occ_lock):
+            self.expect(occ_lock)
+        details = {
+            member: DEFAULTS.get(member) if value is None else value
+            for member, value in patch.items()
+            if member in DETAILS
+        }
+        faults = faults_of_details(details, self.details, codes)
+        wanted = self._merged(patch, definitions, faults)
+        if faults:
+            raise Invalid(faults)
+        edits = self._edits(details, wanted)
+        if edits:
+            self.trigger_event(self.IncidentEdited, edits=edits, **act.facts())
+
+    def set_attribute(
+        self, act: Act, name: str, value: Json, occ_lock: int | None, definitions: Definitions, *, new: bool = False
+    ) -> None:
+        """No event where the value is the same already. Raises Absent, Stale, Invalid; Taken where `new` and it is set."""
+        self._be_there()
+        self.expect(occ_lock)
+        faults: list[Fault] = []
+        values = _coerced({name: value}, self.attributes, definitions, faults, field="value")
+        if faults:
+            raise Invalid(faults)
+        if new and name in self.attributes:
+            raise Taken("name", "a value is set already; PUT replaces it")
+        old = self.attributes.get(name)
+        if not same(old, values[name]):
+            self.trigger_event(self.IncidentAttributeSet, name=name, old_value=old, value=values[name], **act.facts())
+
+    def remove_attribute(self, act: Act, name: str, occ_lock: int | None) -> None:
+        """Raises Absent where no value is set, Stale."""
+        self._be_there()
+        if name not in self.attributes:
+            raise Absent
+        self.expect(occ_lock)
+        self.trigger_event(
+            self.IncidentAttributeRemoved, name=name, old_value=self.attributes[name], **act.facts()
+        )
+
+    def delete(self, act: Act, occ_lock: int | None) -> None:
+        """Gone for every read, never from the log. Raises Absent, Stale."""
+        self._be_there()
+        self.expect(occ_lock)
+        self.trigger_event(self.IncidentDeleted, **act.facts())
+
+    def restore(self, act: Act, occ_lock: int | None) -> None:
+        """Raises NotDeleted, Stale."""
+        if not self.deleted:
+            raise NotDeleted("this incident is not deleted")
+        self.expect(occ_lock)
+        self.trigger_event(self.IncidentRestored, **act.facts())
+
+    def _be_there(self) -> None:
+        if self.deleted:
+            raise Absent
+
+    def _rebases(self, patch: Mapping[str, Json], occ_lock: int) -> bool:
+        if occ_lock > self.version:
+            return False
+        touched = {member for member in patch if member in DETAILS}
+        attributes = patch.get("attributes", {})
+        if attributes is None:
+            touched.update(member for member in self.changed_in if member.startswith(ATTRIBUTES))
+        else:
+            touched.update(ATTRIBUTES + name for name in attributes)
+        return all(self.changed_in.get(member, 0) <= occ_lock for member in touched)
+
+    def _merged(self, patch: Mapping[str, Json], definitions: Definitions, faults: list[Fault]) -> dict[str, Json]:
+        attributes = patch.get("attributes", {})
+        if attributes is None:
+            return {}
+        given = {name: value for name, value in attributes.items() if value is not None}
+        kept = {name: value for name, value in self.attributes.items() if name not in attributes}
+        return {**kept, **_coerced(given, self.attributes, definitions, faults)}
+
+    def _edits(self, details: Mapping[str, Json], attributes: Mapping[str, Json]) -> dict[str, Json]:
+        edits = {
+            member: {"from": self.details[member], "to": value}
+            for member, value in details.items()
+            if not same(self.details[member], value)
+        }
+        for name in sorted({*self.attributes, *attributes}):
+            old, new = self.attributes.get(name), attributes.get(name)
+            if not same(old, new):
+                edits[ATTRIBUTES + name] = {"from": old, "to": new}
+        return edits
+
+
+def _coerced(
+    given: Mapping[str, Json],
+    stored: Mapping[str, Json],
+    definitions: Definitions,
+    faults: list[Fault],
+    field: str | None = None,
+) -> dict[str, Json]:
+    values = {}
+    for name, value in given.items():
+        if name in stored and same(stored[name], value):
+            values[name] = value
+        elif name not in definitions:
+            known = ", ".join(sorted(definitions)) or "none"
+            where = "name" if field else ATTRIBUTES + name
+            faults.append(Fault("ATTRIBUTE_UNKNOWN", f"defined attributes: {known}", where))
+        else:
+            result = coerce(AttributeType(definitions[name]), value)
+            if isinstance(result, Fault):
+                faults.append(result.at(field or ATTRIBUTES + name))
+            else:
+                values[name] = result
+    return values

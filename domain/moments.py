@@ -1,0 +1,35 @@
+"""Times as clients send them: RFC 3339 with an offset, kept as sent, compared by the instant they name."""
+
+import re
+from datetime import UTC, datetime
+
+MOMENT_PATTERN = (
+    r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
+)
+FIRST_YEAR, LAST_YEAR = 1000, 2999
+NANOSECOND_DIGITS = 9
+
+_moment = re.compile(MOMENT_PATTERN[1:-1])
+
+
+def instant(text: str) -> str:
+    """The instant of an RFC 3339 time as UTC text with nine digits, so that instants sort as text does.
+
+    Raises ValueError for another form, a date that does not exist, a leap second, or a year beyond 1000–2999 UTC.
+    """
+    match = _moment.fullmatch(text)
+    if match is None:
+        raise ValueError("not RFC 3339 with an offset")
+    fraction, offset = match.groups()
+    try:
+        utc = datetime.fromisoformat(text[:19] + ("+00:00" if offset == "Z" else offset)).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
+    if not FIRST_YEAR <= utc.year <= LAST_YEAR:
+        raise ValueError(f"the year must be within {FIRST_YEAR}–{LAST_YEAR}, UTC")
+    return utc.isoformat()[:19] + "." + (fraction or ".")[1:].ljust(NANOSECOND_DIGITS, "0")
+
+
+def utc_text(at: datetime) -> str:
+    """A time that the server made, as clients see it: UTC, six digits, `Z`."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"

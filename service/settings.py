@@ -1,0 +1,154 @@
+"""Every setting of the service, its unit and its default: the only place that reads the environment."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from domain.attribute_types import MAX_DEFINITIONS, AttributeType, is_attribute_name
+from domain.codes import Codes
+
+Role = Literal["api", "projector", "publisher"]
+Words = Annotated[tuple[str, ...], NoDecode]
+
+POSTGRES_SCHEMES = ("postgresql://", "postgres://")
+SQLITE_SCHEME = "sqlite:///"
+POSTGRES_RATE_LIMIT = "2000/second"
+
+
+class InvalidSettings(Exception):
+    """Some variables of the environment cannot be used; the text names each and says why."""
+
+
+class Settings(BaseSettings):
+    """Values are read from variables named `IMS_` and the field's name in capitals; lists are separated by commas."""
+
+    model_config = SettingsConfigDict(env_prefix="IMS_", extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on; 0 lets the kernel pick one.")
+    data_dir: Path = Field(Path(".ims"), description="Folder of the embedded database and of the local signing key.")
+    run: Annotated[tuple[Role, ...], NoDecode] = Field(
+        ("api", "projector", "publisher"), description="What this process does: any of `api,projector,publisher`."
+    )
+
+    database_url: str = Field(
+        "", description="`sqlite:///path` or `postgresql://…`; empty: SQLite in the data directory, file `ims.db`."
+    )
+    database_schema: str = Field(
+        "ims", pattern=r"^[a-z_][a-z0-9_]{0,47}$", description="PostgreSQL schema that holds every table."
+    )
+    database_pool: int = Field(8, ge=1, le=200, description="Connections for reads, per process (PostgreSQL).")
+    database_timeout: float = Field(5.0, gt=0, le=60, description="Seconds a statement or a connection may take.")
+    write_timeout: float = Field(
+        8.0, gt=0, le=60, description="Seconds until a write whose outcome is not known is answered 503."
+    )
+    redis_url: str = Field("", description="`redis://…` for the event streams; empty: nothing is published.")
+
+    status_codes: Words = Field(
+        ("NEW", "OPEN", "INVESTIGATING", "RESOLVED", "CLOSED"), description="Allowed values of `status`."
+    )
+    type_codes: Words = Field(
+        ("OTHERS", "SYSTEM_FAILURE", "SECURITY", "PERFORMANCE", "MAINTENANCE"), description="Allowed values of `type`."
+    )
+    severity_codes: Words = Field(
+        ("LOW", "MEDIUM", "MAJOR", "HIGH", "CRITICAL"),
+        description='Allowed values of `severity`, beside "" which stands for none.',
+    )
+    attributes: Annotated[dict[str, AttributeType], NoDecode] = Field(
+        {"workflowId": AttributeType.STRING, "count": AttributeType.NUMBER},
+        description="Attributes that every tenant has from the start, `name:TYPE` each.",
+    )
+
+    oidc_issuer: str = Field("", description="Issuer URL of the OpenID provider; its keys are found by discovery.")
+    oidc_jwks_url: str = Field("", description="Where the keys are, if not where the issuer's discovery says.")
+    oidc_audience: str = Field("", description="Audience that a token must name (`aud` or `azp`); `*` takes any.")
+    jwks_file: Path | None = Field(None, description="File with the public keys (JWKS), in place of an issuer.")
+    tenant_claim: str = Field("active_tenant.tenant_id", description="Path of the claim that names the tenant.")
+    roles_claim: str = Field("active_tenant.roles", description="Path of the claim that lists the roles in the tenant.")
+    deployer_roles: Words = Field(("system-admin", "tenant-admin"), description="Roles that may define attributes.")
+    read_only_roles: Words = Field((), description="A token whose roles are all among these may only read.")
+
+    cors_origins: Words = Field((), description="Origins whose pages may call the API; `*` for any.")
+    rate_limit: str = Field(
+        "",
+        description=f"Requests per tenant, e.g. `500/second`; `off`; empty: off on SQLite, "
+        f"{POSTGRES_RATE_LIMIT} on PostgreSQL.",
+    )
+    read_timeout: float = Field(1.0, gt=0, le=30, description="Seconds a read waits for the read model, then 503.")
+    request_timeout: float = Field(10.0, gt=0, le=300, description="Seconds a client has to send a request's body.")
+    shutdown_timeout: float = Field(8.0, gt=0, le=60, description="Seconds that requests in flight have on SIGTERM.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    log_format: Literal["json", "console"] = Field("json", description="Form of the log records, on stderr.")
+
+    @field_validator(
+        "run", "status_codes", "type_codes", "severity_codes", "deployer_roles", "read_only_roles", "cors_origins",
+        mode="before",
+    )  # fmt: skip
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("attributes", mode="before")
+    @classmethod
+    def _definitions(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [pair.strip().partition(":") for pair in value.split(",") if pair.strip()]
+        for name, _, _ in pairs:
+            if not is_attribute_name(name):
+                raise ValueError(f"{name!r} is not a name for an attribute")
+        if len(pairs) > MAX_DEFINITIONS:
+            raise ValueError(f"at most {MAX_DEFINITIONS} attributes")
+        return {name: type_ for name, _, type_ in pairs}
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_engine(cls, value: str) -> str:
+        if value and not value.startswith((SQLITE_SCHEME, *POSTGRES_SCHEMES)):
+            raise ValueError("begin with sqlite:/// or postgresql://")
+        return value
+
+    @model_validator(mode="after")
+    def _signing_in(self) -> Self:
+        if self.oidc_issuer and not self.oidc_audience:
+            raise ValueError("IMS_OIDC_AUDIENCE is required with IMS_OIDC_ISSUER (`*` takes any audience)")
+        if self.oidc_issuer and self.jwks_file:
+            raise ValueError("set IMS_OIDC_ISSUER or IMS_JWKS_FILE, not both")
+        if not self.run:
+            raise ValueError("IMS_RUN names nothing to run")
+        return self
+
+    @property
+    def postgres(self) -> bool:
+        return self.database_url.startswith(POSTGRES_SCHEMES)
+
+    @property
+    def sqlite_path(self) -> Path:
+        """The log's file; the read models stand beside it, the same name with `.read` before the ending."""
+        if self.database_url:
+            return Path(self.database_url.removeprefix(SQLITE_SCHEME))
+        return self.data_dir / "ims.db"
+
+    @property
+    def requests_per_tenant(self) -> str | None:
+        if self.rate_limit == "off":
+            return None
+        return self.rate_limit or (POSTGRES_RATE_LIMIT if self.postgres else None)
+
+    @property
+    def codes(self) -> Codes:
+        return Codes(self.status_codes, self.type_codes, ("", *self.severity_codes))
+
+
+def load_settings() -> Settings:
+    """Read the environment; raises InvalidSettings with a line for each variable that cannot be used."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = []
+        for fault in error.errors():
+            name = "".join(f"IMS_{part}".upper() for part in fault["loc"][:1])
+            lines.append(f"{name}: {fault['msg']}" if name else str(fault["msg"]))
+        raise InvalidSettings("\n".join(lines)) from None
