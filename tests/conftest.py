@@ -1,0 +1,71 @@
+"""Servers that tests share. Each xdist worker starts its own when a test asks: nothing to agree on between workers."""
+
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.servers.postgres import Postgres
+from tests.servers.process import ServiceProcess
+from tests.servers.proxy import FaultProxy
+from tests.servers.redis import RedisServer
+
+_database_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A server that forgets to sync. Who kills it, or tests what survives, starts one of its own: `Postgres()`."""
+    with Postgres(fsync="off", synchronous_commit="off", full_page_writes="off") as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_dsn(postgres: Postgres) -> Iterator[str]:
+    """An empty database for this test alone."""
+    name = f"test_{next(_database_numbers)}"
+    yield postgres.create_database(name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    with RedisServer(appendonly="no") as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """A Redis that is empty when the test begins."""
+    with redis_server.client() as client:
+        client.flushall()
+    return redis_server.url
+
+
+@pytest.fixture
+async def fault_proxy() -> AsyncIterator[Callable[[int], Awaitable[FaultProxy]]]:
+    """`await fault_proxy(port)` puts a proxy before that port."""
+    async with AsyncExitStack() as proxies:
+        yield lambda upstream: proxies.enter_async_context(FaultProxy(upstream))
+
+
+@pytest.fixture
+def start_service(tmp_path: Path) -> Iterator[Callable[..., ServiceProcess]]:
+    """`start_service(database_url=dsn, run="api")` starts a process; all of a test share one data directory.
+
+    When the test fails, pytest shows the end of their logs.
+    """
+    processes: list[ServiceProcess] = []
+
+    def start(**settings: str) -> ServiceProcess:
+        process = ServiceProcess(tmp_path, settings)
+        processes.append(process)
+        return process.start()
+
+    yield start
+    for process in processes:
+        process.end()
+        sys.stderr.write(f"{process.log.name}:\n{process.last_logs}\n")
