@@ -1,0 +1,65 @@
+"""What a read model needs of a database. Connections are handed in; both engines implement these few methods.
+
+SQL is the part that PostgreSQL and SQLite share, with `$1 …` for arguments; `Dialect` holds the words that differ.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class Unavailable(Exception):
+    """The database cannot be reached, or did not answer in time. Nothing is known to be wrong with the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """`text` sorts by code point. `now` is the database's clock, in seconds since 1970."""
+
+    text: str
+    binary: str
+    now: str
+    any_of: str
+
+    def among(self, column: str, argument: int) -> str:
+        """A condition: the column's value is in the list that is given as argument number `argument`."""
+        return self.any_of.format(column=column, argument=argument)
+
+
+class Rows(Protocol):
+    """One connection within one transaction."""
+
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Sequence[Any]]: ...
+
+    async def execute(self, sql: str, *args: Any) -> int:
+        """Returns how many rows were hit."""
+        ...
+
+    async def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None: ...
+
+
+class Database(Protocol):
+    """Every method raises Unavailable when the database is away."""
+
+    dialect: Dialect
+
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Sequence[Any]]:
+        """One statement, which sees one snapshot."""
+        ...
+
+    async def execute(self, sql: str, *args: Any) -> int: ...
+
+    def transaction(self) -> AbstractAsyncContextManager[Rows]: ...
+
+    async def define(self, statements: Sequence[str]) -> None:
+        """Create what does not exist yet, safe against other processes that do the same."""
+        ...
+
+
+class Json(Protocol):
+    """How documents become bytes; handed in, as connections are."""
+
+    def dumps(self, value: Any, /) -> bytes: ...
+
+    def loads(self, data: bytes, /) -> Any: ...

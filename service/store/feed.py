@@ -1,0 +1,118 @@
+"""What was appended, in order: from memory where it is recent, from the log where it is not.
+
+Every process tails the log for itself. What its own writer commits is taken over at once when it follows what is known;
+the rest is read when another process rings, and once a second in any case.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+import structlog
+
+from domain.event import Recorded
+from projections.database import Unavailable
+from service.store.log import Log, Row
+from service.store.mapper import UnreadableEvent, recorded_of
+from service.store.watermark import Watermark
+
+LOOK_SECONDS = 1.0
+WINDOW = 4_096
+"""Events kept in memory for the followers."""
+READ_EVENTS = 500
+"""Events read from the log at once."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Feed:
+    """`head` is the newest position that this process knows."""
+
+    def __init__(self, log: Log) -> None:
+        self.head = Watermark()
+        self._log = log
+        self._window: deque[Recorded] = deque(maxlen=WINDOW)
+        self._bell = asyncio.Event()
+        self._listeners: list[Callable[[UUID, int], None]] = []
+
+    def listen(self, listener: Callable[[UUID, int], None]) -> None:
+        """Call it with the aggregate and version of every event from now on, once, in order."""
+        self._listeners.append(listener)
+
+    async def start(self) -> None:
+        self.head.set(await self._log.head())
+
+    def offer(self, recorded: Sequence[Recorded]) -> None:
+        """What this process has just committed, its positions rising."""
+        for fact in recorded:
+            if fact.position == self.head.value + 1:
+                self._take(fact)
+            elif fact.position > self.head.value:
+                self.ring()  # another process wrote in between: read that first
+                return
+
+    def ring(self) -> None:
+        """There is more in the log than this process knows."""
+        self._bell.set()
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.catch_up()
+            except Unavailable as error:
+                _log.warning("log_unavailable", error=str(error))
+            self._bell.clear()
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._bell.wait()
+            except TimeoutError:
+                continue
+
+    async def catch_up(self) -> None:
+        """Read until there is nothing new. Raises Unavailable."""
+        while True:
+            start = self.head.value
+            rows = await self._log.read(start, READ_EVENTS)
+            for row in rows:
+                if row.position == self.head.value + 1:  # the writer may have offered it meanwhile
+                    self._take_row(row)
+            if len(rows) < READ_EVENTS:
+                return
+
+    async def after(self, position: int, limit: int, timeout: float) -> list[Recorded]:
+        """The next events beyond `position`; empty when none came within `timeout` seconds.
+
+        Raises Unavailable; UnreadableEvent when the next one cannot be read.
+        """
+        if not await self.head.reach(position + 1, timeout):
+            return []
+        if self._window and position + 1 >= self._window[0].position:
+            first = position + 1 - self._window[0].position
+            return [self._window[i] for i in range(first, min(first + limit, len(self._window)))]
+        facts: list[Recorded] = []
+        for row in await self._log.read(position, min(limit, READ_EVENTS)):
+            try:
+                facts.append(recorded_of(row))
+            except UnreadableEvent:
+                if not facts:
+                    raise
+                break
+        return facts
+
+    def _take_row(self, row: Row) -> None:
+        try:
+            self._take(recorded_of(row))
+        except UnreadableEvent:
+            # Whoever follows meets it in the log; here only the head moves on, and no cache may miss it.
+            self._window.clear()
+            self._tell(row.originator_id, row.originator_version, row.position)
+
+    def _take(self, fact: Recorded) -> None:
+        self._window.append(fact)
+        self._tell(fact.event.originator_id, fact.event.originator_version, fact.position)
+
+    def _tell(self, originator_id: UUID, version: int, position: int) -> None:
+        for listener in self._listeners:
+            listener(originator_id, version)
+        self.head.set(position)

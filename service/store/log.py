@@ -1,0 +1,114 @@
+"""The log as the rest of the service sees it: what is appended, what comes back, and what can go wrong.
+
+Unavailable (of projections)     the database cannot be reached; nothing or something may have happened
+└── Unreachable                  not even a connection: certainly nothing has happened
+OutcomeUnknown                   whether the event was recorded could not be found out in time
+Conflict                         another event took this version: decide again
+Repeated                         the log knows this command already
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import Protocol
+from uuid import UUID
+
+from projections.database import Unavailable
+
+
+class Unreachable(Unavailable):
+    """No connection was made, so nothing was sent."""
+
+
+class OutcomeUnknown(Exception):
+    """The deadline passed before the database said whether the event was recorded."""
+
+
+class Overloaded(Exception):
+    """More commands wait for the log than may."""
+
+
+class Conflict(Exception):
+    """The aggregate has moved on since it was loaded."""
+
+
+class Repeated(Exception):
+    """An event of the same command id is in the log: the first answer is to be given again."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__(f"repeats the command of position {position}")
+        self.position = position
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event on its way into the log. `digest` is SHA-256(salt ‖ state); `command_id` only with an idempotency key."""
+
+    originator_id: UUID
+    originator_version: int
+    topic: str
+    state: bytes
+    tenant_id: str
+    subject_id: UUID
+    command_id: UUID | None
+    salt: bytes
+    digest: bytes
+
+
+class Verdict(IntEnum):
+    APPENDED = 1
+    CONFLICT = 2
+    REPEATED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one entry. Position and time are of the event recorded, or of the one that it repeats."""
+
+    verdict: Verdict
+    position: int = 0
+    recorded_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One event as it stands in the log; `state` is None once its content was erased."""
+
+    position: int
+    originator_id: UUID
+    originator_version: int
+    topic: str
+    state: bytes | None
+    tenant_id: str
+    subject_id: UUID
+    recorded_at: datetime
+    command_id: UUID | None
+
+
+class Log(Protocol):
+    """Both engines pass the same contract test. Every method raises Unavailable when the database is away."""
+
+    log_id: UUID
+
+    async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """Commit what fits, in one transaction; an outcome per entry, in order.
+
+        No two entries may be of one aggregate or one command. Sending the same entries again is safe: an entry that is
+        in the log already, by aggregate, version and salt, counts as appended.
+        """
+        ...
+
+    async def head(self) -> int:
+        """The newest position; 0 for an empty log."""
+        ...
+
+    async def read(self, after: int, limit: int) -> list[Row]:
+        """Rows of the positions `after + 1 …`, at most `limit`."""
+        ...
+
+    async def stream(self, originator_id: UUID, after: int = -1, upto: int | None = None) -> list[Row]:
+        """An aggregate's events of the versions `after + 1 … upto`."""
+        ...
+
+    async def by_command(self, command_id: UUID) -> Row | None: ...

@@ -1,0 +1,194 @@
+"""SQLite: threads for a database file, the schema, the lock that keeps a second service out, and the read models' side.
+
+The log and the read models are two files, so that followers do not wait for the log's writer. Each file has one writer
+thread; reads run in threads of their own on snapshots.
+"""
+
+import asyncio
+import fcntl
+import re
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import orjson
+
+from projections.database import Dialect, Rows, Unavailable
+from service.store.migrations import missing
+
+READERS = 4
+"""Threads that read one file."""
+BUSY_SECONDS = 5.0
+"""How long a statement waits for another process's lock."""
+
+DIALECT = Dialect(
+    text="text",
+    binary="blob",
+    now="((julianday('now') - 2440587.5) * 86400.0)",
+    any_of="{column} IN (SELECT value FROM json_each(${argument}))",
+)
+
+_AWAY = {
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL,
+}  # fmt: skip
+_PRIMARY_CODE = 0xFF
+_Result = TypeVar("_Result")
+
+
+class InUse(Exception):
+    """Another process has the database open for writing."""
+
+
+class DatabaseFile:
+    """One file: a writer thread, reader threads, a connection for each."""
+
+    def __init__(self, path: Path, synchronous: Literal["FULL", "NORMAL"]) -> None:
+        self.path = path
+        self._synchronous = synchronous
+        self._writer = ThreadPoolExecutor(1, f"{path.stem}-writer")
+        self._readers = ThreadPoolExecutor(READERS, f"{path.stem}-reader")
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+
+    async def write(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        return await self._run(self._writer, work)
+
+    async def read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        return await self._run(self._readers, work)
+
+    def close(self) -> None:
+        self._writer.shutdown()
+        self._readers.shutdown()
+        for connection in self._connections:
+            connection.close()
+
+    async def _run(self, threads: ThreadPoolExecutor, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        def job() -> _Result:
+            with available():
+                return work(self._connection())
+
+        return await asyncio.get_running_loop().run_in_executor(threads, job)
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(
+                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+            )
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            self._local.connection = connection
+            self._connections.append(connection)
+        return connection
+
+
+class SqliteDatabase:
+    """The read models' file."""
+
+    dialect = DIALECT
+
+    def __init__(self, file: DatabaseFile) -> None:
+        self._file = file
+        self._one_transaction = asyncio.Lock()
+
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Sequence[Any]]:
+        return await self._file.read(lambda connection: _fetch(connection, sql, args))
+
+    async def execute(self, sql: str, *args: Any) -> int:
+        async with self.transaction() as rows:
+            return await rows.execute(sql, *args)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Rows]:
+        async with self._one_transaction:
+            await self._file.write(lambda connection: connection.execute("BEGIN IMMEDIATE"))
+            try:
+                yield SqliteRows(self._file)
+            except BaseException:
+                await self._file.write(_rollback)
+                raise
+            await self._file.write(_commit)
+
+    async def define(self, statements: Sequence[str]) -> None:
+        async with self.transaction() as rows:
+            for statement in statements:
+                await rows.execute(statement)
+
+
+class SqliteRows:
+    def __init__(self, file: DatabaseFile) -> None:
+        self._file = file
+
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Sequence[Any]]:
+        return await self._file.write(lambda connection: _fetch(connection, sql, args))
+
+    async def execute(self, sql: str, *args: Any) -> int:
+        return await self._file.write(lambda connection: connection.execute(_numbered(sql), _bound(args)).rowcount)
+
+    async def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        await self._file.write(lambda connection: connection.executemany(_numbered(sql), rows))
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Create or upgrade the log's schema. Raises SchemaTooNew."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        for number, sql in enumerate(missing("sqlite", found), start=found + 1):
+            for statement in sql.split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+    except BaseException:
+        _rollback(connection)
+        raise
+    _commit(connection)
+
+
+@contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Hold the lock beside a database file. Raises InUse where another process holds it; it ends with its holder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(path.name + ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InUse(f"{path} is in use by a running service: stop it first") from None
+        yield
+
+
+@contextmanager
+def available() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & _PRIMARY_CODE in _AWAY:
+            raise Unavailable(str(error)) from error
+        raise
+
+
+def _fetch(connection: sqlite3.Connection, sql: str, args: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    return connection.execute(_numbered(sql), _bound(args)).fetchall()
+
+
+def _commit(connection: sqlite3.Connection) -> None:
+    connection.execute("COMMIT")
+
+
+def _rollback(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+@lru_cache(maxsize=1024)
+def _numbered(sql: str) -> str:
+    return re.sub(r"\$(\d+)", r"?\1", sql)
+
+
+def _bound(args: Sequence[Any]) -> list[Any]:
+    return [orjson.dumps(arg).decode() if isinstance(arg, list) else arg for arg in args]

@@ -1,0 +1,124 @@
+"""The log on SQLite: one writer thread, one transaction a group, synced before anything is answered."""
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from service.store.log import Entry, Outcome, Row, Verdict
+from service.store.sqlite import DatabaseFile, migrate
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = "SELECT notification_id, recorded_at FROM log ORDER BY notification_id DESC LIMIT 1"
+_TAKEN = "SELECT notification_id, recorded_at, salt FROM log WHERE originator_id = ? AND originator_version = ?"
+_KNOWN = "SELECT notification_id, recorded_at FROM log WHERE command_id = ?"
+_INSERT = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ROW = """SELECT notification_id, originator_id, originator_version, topic, state, tenant_id, subject_id, recorded_at,
+                 command_id FROM log """
+_READ = _ROW + "WHERE notification_id > ? ORDER BY notification_id LIMIT ?"
+_STREAM = _ROW + "WHERE originator_id = ? AND originator_version > ? AND originator_version <= ? ORDER BY originator_version"
+_BY_COMMAND = _ROW + "WHERE command_id = ?"
+_MAX_VERSION = 2**31 - 1
+
+
+class SqliteLog:
+    log_id: UUID
+
+    def __init__(self, file: DatabaseFile) -> None:
+        self._file = file
+
+    async def open(self) -> None:
+        """Raises SchemaTooNew."""
+        await self._file.write(migrate)
+        self.log_id = UUID((await self._fetch("SELECT log_id FROM log_identity"))[0][0])
+
+    async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+        return await self._file.write(lambda connection: _append(connection, entries))
+
+    async def head(self) -> int:
+        return int((await self._fetch("SELECT coalesce(max(notification_id), 0) FROM log"))[0][0])
+
+    async def read(self, after: int, limit: int) -> list[Row]:
+        return await self._rows(_READ, after, limit)
+
+    async def stream(self, originator_id: UUID, after: int = -1, upto: int | None = None) -> list[Row]:
+        return await self._rows(_STREAM, originator_id.hex, after, _MAX_VERSION if upto is None else upto)
+
+    async def by_command(self, command_id: UUID) -> Row | None:
+        rows = await self._rows(_BY_COMMAND, command_id.hex)
+        return rows[0] if rows else None
+
+    async def _rows(self, sql: str, *args: Any) -> list[Row]:
+        return [_row(row) for row in await self._fetch(sql, *args)]
+
+    async def _fetch(self, sql: str, *args: Any) -> list[Any]:
+        return await self._file.read(lambda connection: connection.execute(sql, args).fetchall())
+
+
+def _append(connection: sqlite3.Connection, entries: Sequence[Entry]) -> list[Outcome]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        position, at = connection.execute(_LAST).fetchone() or (0, 0)
+        # A lock, then the clock: times rise with the positions even where the clock was set back.
+        at = max(time.time_ns() // 1_000, at + 1)
+        outcomes = []
+        for entry in entries:
+            outcome = _known(connection, entry)
+            if outcome is None:
+                position += 1
+                connection.execute(_INSERT, _values(entry, position, at))
+                outcome = Outcome(Verdict.APPENDED, position, _time(at))
+                at += 1
+            outcomes.append(outcome)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return outcomes
+
+
+def _known(connection: sqlite3.Connection, entry: Entry) -> Outcome | None:
+    taken = connection.execute(_TAKEN, (entry.originator_id.hex, entry.originator_version)).fetchone()
+    if taken is not None and taken[2] == entry.salt:
+        return Outcome(Verdict.APPENDED, taken[0], _time(taken[1]))
+    if entry.command_id is not None:
+        known = connection.execute(_KNOWN, (entry.command_id.hex,)).fetchone()
+        if known is not None:
+            return Outcome(Verdict.REPEATED, known[0], _time(known[1]))
+    if taken is not None:
+        return Outcome(Verdict.CONFLICT)
+    before = entry.originator_version - 1
+    if before >= 0 and connection.execute(_TAKEN, (entry.originator_id.hex, before)).fetchone() is None:
+        return Outcome(Verdict.CONFLICT)
+    return None
+
+
+def _values(entry: Entry, position: int, at: int) -> tuple[Any, ...]:
+    return (
+        position,
+        entry.originator_id.hex,
+        entry.originator_version,
+        entry.topic,
+        entry.state,
+        entry.tenant_id,
+        entry.subject_id.hex,
+        at,
+        entry.command_id.hex if entry.command_id else None,
+        entry.salt,
+        entry.digest,
+    )
+
+
+def _row(row: Sequence[Any]) -> Row:
+    position, originator_id, version, topic, state, tenant_id, subject_id, at, command_id = row
+    return Row(
+        position, UUID(originator_id), version, topic, state, tenant_id, UUID(subject_id), _time(at),
+        UUID(command_id) if command_id else None,
+    )  # fmt: skip
+
+
+def _time(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)

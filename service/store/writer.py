@@ -1,0 +1,155 @@
+"""Group commit: whatever waits is committed in one transaction, each command with a result of its own.
+
+While one group is being synced the next gathers; a lone command is not delayed by a timer. When the outcome of a commit
+is not known, the same group is sent again until it is, or until the deadline.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+import structlog
+
+from domain.event import ActEvent, Recorded
+from projections.database import Unavailable
+from service.store.feed import Feed
+from service.store.log import Conflict, Entry, Log, Outcome, OutcomeUnknown, Overloaded, Repeated, Unreachable, Verdict
+from service.store.mapper import entry_of
+
+MAX_WAITING = 10_000
+"""Commands that may wait for the log in one process."""
+MAX_GROUP = 256
+"""Events in one transaction."""
+RETRY_SECONDS = 0.1
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    event: ActEvent
+    entry: Entry
+    deadline: float
+    done: asyncio.Future[Recorded]
+
+    def refuse(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+class Writer:
+    """One per process. `timeout` is in seconds, from a command's arrival until its outcome counts as unknown."""
+
+    def __init__(self, log: Log, feed: Feed, timeout: float) -> None:
+        self._log = log
+        self._feed = feed
+        self._timeout = timeout
+        self._queue: deque[_Waiting] = deque()
+        self._wanted = asyncio.Event()
+        self._closing = False
+
+    async def append(self, event: ActEvent, *, repeatable: bool) -> Recorded:
+        """Returns once the event is durable.
+
+        Raises Conflict, Repeated, Overloaded, Unavailable (nothing happened) or OutcomeUnknown.
+        """
+        if len(self._queue) >= MAX_WAITING or self._closing:
+            raise Overloaded(f"{len(self._queue)} commands wait for the log")
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(
+            event, entry_of(event, repeatable=repeatable), loop.time() + self._timeout, loop.create_future()
+        )
+        self._queue.append(waiting)
+        self._wanted.set()
+        return await waiting.done
+
+    async def run(self) -> None:
+        """Commit groups until `close`; what waits by then is still committed."""
+        while self._queue or not self._closing:
+            if not self._queue:
+                self._wanted.clear()
+                await self._wanted.wait()
+                continue
+            group = self._gather()
+            try:
+                await self._commit(group)
+            except Exception as error:
+                _log.exception("group_failed", events=len(group))
+                for waiting in group:
+                    waiting.refuse(error)
+
+    def close(self) -> None:
+        self._closing = True
+        self._wanted.set()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    def _gather(self) -> list[_Waiting]:
+        group: list[_Waiting] = []
+        later: list[_Waiting] = []
+        aggregates, commands = set(), set()
+        while self._queue and len(group) < MAX_GROUP:
+            waiting = self._queue.popleft()
+            entry = waiting.entry
+            if entry.originator_id in aggregates or entry.command_id in commands:
+                later.append(waiting)
+                continue
+            group.append(waiting)
+            aggregates.add(entry.originator_id)
+            if entry.command_id is not None:
+                commands.add(entry.command_id)
+        self._queue.extendleft(reversed(later))
+        return group
+
+    async def _commit(self, group: list[_Waiting]) -> None:
+        outcomes = await self._outcomes(group)
+        if outcomes is None:
+            return
+        recorded = []
+        for waiting, outcome in zip(group, outcomes, strict=True):
+            if outcome.verdict is Verdict.APPENDED:
+                assert outcome.recorded_at is not None
+                fact = Recorded(waiting.event, outcome.position, outcome.recorded_at)
+                recorded.append(fact)
+                if not waiting.done.done():
+                    waiting.done.set_result(fact)
+            elif outcome.verdict is Verdict.CONFLICT:
+                waiting.refuse(Conflict())
+            else:
+                waiting.refuse(Repeated(outcome.position))
+        self._feed.offer(recorded)
+
+    async def _outcomes(self, group: list[_Waiting]) -> list[Outcome] | None:
+        """The log's answer, or None after everyone in the group was told that there is none."""
+        entries = [waiting.entry for waiting in group]
+        loop = asyncio.get_running_loop()
+        deadline = min(waiting.deadline for waiting in group)
+        sent = False
+        while True:
+            try:
+                return await self._log.append(entries)
+            except Unreachable as error:
+                problem: Exception = error
+            except Unavailable as error:
+                problem, sent = error, True
+            except Exception as error:
+                if len(group) == 1:
+                    raise
+                _log.warning("group_refused", events=len(group), error=type(error).__name__)
+                for waiting in group:  # one of them is at fault, and only that one is to fail
+                    await self._commit_alone(waiting)
+                return None
+            if loop.time() + RETRY_SECONDS >= deadline:
+                _log.warning("append_given_up", events=len(group), sent=sent, error=type(problem).__name__)
+                for waiting in group:
+                    waiting.refuse(OutcomeUnknown() if sent else problem)
+                return None
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _commit_alone(self, waiting: _Waiting) -> None:
+        try:
+            await self._commit([waiting])
+        except Exception as error:
+            waiting.refuse(error)
