@@ -81,12 +81,18 @@ def _number_of(value: Json) -> int | float | None:
     return value if math.isfinite(value) else None
 
 
-def comparable(kind: AttributeType, value: Json) -> str:
+def comparable(value: Json) -> str:
     """A stored value as text that is equal exactly where the values are: `5`, `5.0` and `5e0` are one number."""
-    if kind is AttributeType.DATETIME:
-        return instant(value)
-    if kind in (AttributeType.INT, AttributeType.NUMBER):
-        return repr(float(value) + 0.0)
-    if kind is AttributeType.BOOLEAN:
+    if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(float(value) + 0.0)
     return str(value)
+
+
+def moment_of(value: Json) -> str:
+    """The instant that a stored value names, or nothing where it is no time."""
+    try:
+        return instant(value) if isinstance(value, str) else ""
+    except ValueError:
+        return ""

@@ -1,8 +1,9 @@
 """What every event says of itself: who, when, which command, which request; and an event with its place in the log."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from eventsourcing.domain import Aggregate, AggregateEvent
@@ -51,6 +52,8 @@ class ActEvent(AggregateEvent):
     trace_id: str
     request_digest: str
 
+    TOPIC: ClassVar[str]
+
     @property
     def subject_id(self) -> UUID:
         return self.originator_id
@@ -91,3 +94,12 @@ class Recorded:
     event: ActEvent
     position: int
     recorded_at: datetime
+
+
+def fold(facts: Iterable[Recorded], aggregate: Kept | None = None) -> Any:
+    """The aggregate after these events, or None where there is neither; its times are those of the log."""
+    for fact in facts:
+        folded: Any = fact.event.mutate(aggregate)
+        folded.recorded(fact.recorded_at)
+        aggregate = folded
+    return aggregate

@@ -1,0 +1,116 @@
+"""What a list of incidents is asked for, and the SQL conditions that follow from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from projections.database import Dialect
+from projections.words import patterns_of
+
+Direction = Literal["asc", "desc"]
+
+SORT_COLUMNS: Final[dict[str, type]] = {
+    "created_at": int,
+    "updated_at": int,
+    "date": str,
+    "name": str,
+    "status": str,
+    "type": str,
+    "severity": str,
+    "reported_by": str,
+    "next_update": int,
+}
+"""What lists can be sorted by, and the type of the stored key."""
+
+COUNTED: Final = ("status", "type", "severity")
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    column: str
+    direction: Direction
+
+
+NEWEST_FIRST: Final = (Sort("created_at", "desc"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list is narrowed to.
+
+    `any_of`: allowed values by column. `ranges`: column, first key, first key beyond (either may be None).
+    `attributes`: name, `value` or `moment`, and what that is to equal. `query`: words of which each must occur.
+    """
+
+    any_of: dict[str, list[str]] = field(default_factory=dict)
+    backdated: bool | None = None
+    ranges: Sequence[tuple[str, Any, Any]] = ()
+    attributes: Sequence[tuple[str, Literal["value", "moment"], str]] = ()
+    query: str = ""
+
+    @property
+    def counted(self) -> bool:
+        """Whether the kept counts alone can tell how many match."""
+        only_counted = set(self.any_of) <= set(COUNTED)
+        return only_counted and not (self.ranges or self.attributes or self.query) and self.backdated is None
+
+
+class Conditions:
+    """Collects conditions and their arguments; the tenant is always the first."""
+
+    def __init__(self, dialect: Dialect, tenant_id: str) -> None:
+        self._dialect = dialect
+        self.args: list[Any] = [tenant_id]
+        self._conditions = ["tenant_id = $1"]
+
+    def add(self, condition: str, *values: Any) -> None:
+        """`{}` in the condition stands for the arguments, in order."""
+        marks = []
+        for value in values:
+            self.args.append(value)
+            marks.append(f"${len(self.args)}")
+        self._conditions.append(condition.format(*marks))
+
+    def among(self, column: str, values: list[str]) -> None:
+        self.args.append(values)
+        self._conditions.append(self._dialect.among(column, len(self.args)))
+
+    def narrow(self, wanted: Filter, attributes_table: str) -> None:
+        for column, values in wanted.any_of.items():
+            self.among(column, values)
+        if wanted.backdated is not None:
+            self.add("backdated = {}", int(wanted.backdated))
+        for column, first, beyond in wanted.ranges:
+            if first is not None:
+                self.add(f"{column} >= {{}}", first)
+            if beyond is not None:
+                self.add(f"{column} < {{}}", beyond)
+        for name, column, key in wanted.attributes:
+            self.add(
+                f"id IN (SELECT incident_id FROM {attributes_table}"
+                f" WHERE tenant_id = $1 AND name = {{}} AND {column} = {{}})",
+                name, key,
+            )  # fmt: skip
+        for pattern in patterns_of(wanted.query):
+            self.add(r"words LIKE {} ESCAPE '\'", pattern)
+
+    def beyond(self, sort: Sequence[Sort], keys: Sequence[Any]) -> None:
+        """Only what comes after a row with these sort keys; the last key is its id."""
+        alternatives = []
+        columns = [*sort, Sort("id", "asc")]
+        marks = []
+        for key in keys:
+            self.args.append(key)
+            marks.append(f"${len(self.args)}")
+        for last, (by, mark) in enumerate(zip(columns, marks, strict=True)):
+            equal = [f"{columns[i].column} = {marks[i]}" for i in range(last)]
+            further = f"{by.column} {'>' if by.direction == 'asc' else '<'} {mark}"
+            alternatives.append(" AND ".join([*equal, further]))
+        self._conditions.append("(" + " OR ".join(alternatives) + ")")
+
+    def __str__(self) -> str:
+        return " AND ".join(self._conditions)
+
+
+def order(sort: Sequence[Sort]) -> str:
+    return ", ".join(f"{by.column} {by.direction}" for by in (*sort, Sort("id", "asc")))
