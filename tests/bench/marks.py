@@ -1,0 +1,50 @@
+"""The marks that the service must reach, and whether it did."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+CONNECTIONS = 32
+IDLE_MEGABYTES = 120
+START_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Mark:
+    """At 32 connections the service's requests per second must be at least `factor` × the other's."""
+
+    kind: str
+    other: str
+    factor: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    what: str
+    wanted: str
+    measured: str
+    reached: bool
+
+
+MARKS = (
+    Mark("create", "bare", 0.30),
+    Mark("create", "fastapi", 2.5),
+    Mark("create", "library", 10),
+    Mark("get", "bare", 0.2),
+    Mark("get", "fastapi", 1.5),
+    Mark("list", "fastapi", 10),
+)
+
+
+def outcomes(rates: Mapping[tuple[str, int], Mapping[str, float]], idle: int, start: float) -> list[Outcome]:
+    """`rates` by kind and connections, then by server; `idle` in bytes, `start` in seconds."""
+    found = []
+    for mark in MARKS:
+        cell = rates.get((mark.kind, CONNECTIONS), {})
+        if cell.get(mark.other):
+            ratio = cell["service"] / cell[mark.other]
+            what = f"{mark.kind}, service ÷ {mark.other}, {CONNECTIONS} connections"
+            found.append(Outcome(what, f"≥ {mark.factor:g}", f"{ratio:.2f}", ratio >= mark.factor))
+    megabytes = idle / 1e6
+    found.append(Outcome("idle memory", f"< {IDLE_MEGABYTES} MB", f"{megabytes:.0f} MB", megabytes < IDLE_MEGABYTES))
+    found.append(Outcome("start", f"< {START_SECONDS:g} s", f"{start:.2f} s", start < START_SECONDS))
+    return found

@@ -1,0 +1,66 @@
+"""Who is measured with what, in which order: the servers take turns, so that a slow minute hits them all."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.answers import Answer, WrongAnswer, answer
+from tests.bench.competitors import Server
+from tests.bench.load import Load, Measurement, created, measured
+from tests.bench.traffic import PAGE, REQUESTS
+
+SEEDING_CONNECTIONS = 32
+STRIDE = 1_000_003  # between the starts of two loads: more than one load sends, and it spreads them over the incidents
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is compared: one kind of request at one number of connections."""
+
+    kind: str
+    connections: int
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A server that takes part, the kinds of request it knows, and the file with the ids of its incidents."""
+
+    server: Server
+    kinds: tuple[str, ...]
+    ids: Path
+
+
+def seeded(server: Server, kinds: tuple[str, ...], incidents: int, folder: Path) -> Entrant:
+    """Create the incidents through the server's own API."""
+    file = folder / f"{server.name}.ids"
+    file.write_text("")
+    load = Load(server.port, REQUESTS["create"], server.token, file, 0, SEEDING_CONNECTIONS)
+    file.write_text("\n".join(created(load, incidents)) + "\n")
+    return Entrant(server, kinds, file)
+
+
+def answers(entrant: Entrant) -> dict[str, Answer]:
+    """One answer of each kind; raises WrongAnswer."""
+    id_ = entrant.ids.read_text().split()[0]
+    given = {kind: answer(entrant.server.port, REQUESTS[kind], entrant.server.token, id_, 1) for kind in entrant.kinds}
+    if "list" in given and len(json.loads(given["list"].body)["data"]["incidents"]) != PAGE:
+        raise WrongAnswer(f"{entrant.server.name}: the list has not {PAGE} incidents")
+    return given
+
+
+def race(
+    entrants: list[Entrant], cells: list[Cell], rounds: int, seconds: int
+) -> Iterator[tuple[Cell, dict[str, list[Measurement]]]]:
+    """Measure cell by cell; yields each with its measurements by server's name, one a round."""
+    start = 0
+    for cell in cells:
+        taking_part = [entrant for entrant in entrants if cell.kind in entrant.kinds]
+        results: dict[str, list[Measurement]] = {entrant.server.name: [] for entrant in taking_part}
+        for _ in range(rounds):
+            start += STRIDE
+            for entrant in taking_part:
+                server = entrant.server
+                load = Load(server.port, REQUESTS[cell.kind], server.token, entrant.ids, start, cell.connections)
+                results[server.name].append(measured(load, seconds))
+        yield cell, results
