@@ -30,7 +30,9 @@ class AttributeSchema(Kept):
 
         def mutate(self, aggregate: Any) -> Any:
             # Whichever event is the first one makes the aggregate; there is no separate birth.
-            return super().mutate(AttributeSchema.empty(self.originator_id, self.timestamp) if aggregate is None else aggregate)
+            return super().mutate(
+                AttributeSchema.empty(self.originator_id, self.timestamp) if aggregate is None else aggregate
+            )
 
     class AttributeDefined(Event):
         TOPIC = "AttributeDefined"

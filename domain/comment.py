@@ -5,7 +5,7 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from domain.errors import Absent, Forbidden, Invalid
-from domain.event import Act, ActEvent, Json, Kept
+from domain.event import Act, ActEvent, Json, Kept, Match
 from domain.rules import COMMENT_TEXT
 
 
@@ -64,25 +64,25 @@ class Comment(Kept):
         _check(text)
         return cls._create(cls.CommentAdded, id=id, incident_id=incident_id, text=text, **act.facts())
 
-    def edit(self, act: Act, text: str, occ_lock: int | None, *, moderator: bool) -> None:
-        """Only its author or a moderator. Raises Absent, Forbidden, Stale, Invalid."""
-        self._allow(act, occ_lock, moderator)
+    def edit(self, act: Act, text: str, occ_lock: int | None, match: Match = None, *, moderator: bool) -> None:
+        """Only its author or a moderator. Raises Absent, Forbidden, Unmatched, Stale, Invalid."""
+        self._allow(act, occ_lock, match, moderator)
         _check(text)
         self.trigger_event(
             self.CommentEdited, incident_id=self.incident_id, old_text=self.text, text=text, **act.facts()
         )
 
-    def remove(self, act: Act, occ_lock: int | None, *, moderator: bool) -> None:
-        """Only its author or a moderator, and for good. Raises Absent, Forbidden, Stale."""
-        self._allow(act, occ_lock, moderator)
+    def remove(self, act: Act, occ_lock: int | None, match: Match = None, *, moderator: bool) -> None:
+        """Only its author or a moderator, and for good. Raises Absent, Forbidden, Unmatched, Stale."""
+        self._allow(act, occ_lock, match, moderator)
         self.trigger_event(self.CommentRemoved, incident_id=self.incident_id, old_text=self.text, **act.facts())
 
-    def _allow(self, act: Act, occ_lock: int | None, moderator: bool) -> None:
+    def _allow(self, act: Act, occ_lock: int | None, match: Match, moderator: bool) -> None:
         if self.removed:
             raise Absent
         if not moderator and act.user_id != self.author_id:
             raise Forbidden("only the comment's author or a deployer may change it")
-        self.expect(occ_lock)
+        self.expect(occ_lock, match)
 
 
 def _check(text: str) -> None:

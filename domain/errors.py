@@ -5,12 +5,14 @@ Refused
 ├── Absent         there is no such thing, or it is deleted, or it is another tenant's
 ├── Forbidden      the user may not do this
 ├── Stale          the client decided on an older version
+├── Unmatched      the version is not one that the client named as a precondition
 ├── Taken          the name, or the value, is there already
 ├── NotDeleted     what is to be restored was never deleted
 └── LimitReached   there are as many as there may be
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,20 @@ class Forbidden(Refused):
 
 
 class Stale(Refused):
-    """The client's `occ_lock` is not the aggregate's version."""
+    """The client's `occ_lock` is not the aggregate's version.
+
+    `changes` says what happened since, newest last; whoever has the log fills it in, `truncated` when there was more.
+    """
 
     def __init__(self, expected: int, current: int, updated_by: str, updated_at: str) -> None:
         super().__init__(f"occ_lock is {current} by now, not {expected}")
         self.expected, self.current, self.updated_by, self.updated_at = expected, current, updated_by, updated_at
+        self.changes: list[dict[str, Any]] = []
+        self.truncated = False
+
+
+class Unmatched(Refused):
+    """The version is none of those that the client's `If-Match` allows (RFC 9110, 13.1.1)."""
 
 
 class Taken(Refused):

@@ -8,11 +8,14 @@ from uuid import UUID
 
 from eventsourcing.domain import Aggregate, AggregateEvent
 
-from domain.errors import Stale
+from domain.errors import Stale, Unmatched
 from domain.moments import utc_text
 
 Json = Any
 """What JSON can hold: dict, list, str, int, float, bool, None."""
+
+Match = frozenset[int] | None
+"""The versions that a precondition allows; None where there is no precondition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,10 @@ class Kept(Aggregate):
         self.tenant_id = tenant_id
         self.updated_by = updated_by
 
-    def expect(self, occ_lock: int | None) -> None:
-        """Raises Stale where a lock is given and it is not the version."""
+    def expect(self, occ_lock: int | None, match: Match = None) -> None:
+        """Raises Unmatched where versions are named and this is none of them, Stale where the lock is another one."""
+        if match is not None and self.version not in match:
+            raise Unmatched(f"the version is {self.version}")
         if occ_lock is not None and occ_lock != self.version:
             raise Stale(occ_lock, self.version, self.updated_by, utc_text(self.updated_at))
 

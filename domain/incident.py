@@ -9,7 +9,7 @@ from eventsourcing.domain import Aggregate
 from domain.attribute_types import AttributeType, Definitions, coerce
 from domain.codes import Codes
 from domain.errors import Absent, Fault, Invalid, NotDeleted, Taken
-from domain.event import Act, ActEvent, Json, Kept
+from domain.event import Act, ActEvent, Json, Kept, Match
 from domain.rules import DEFAULTS, DETAILS, faults_of_details, same
 
 ATTRIBUTES = "attributes."
@@ -108,8 +108,8 @@ class Incident(Kept):
         codes: Codes,
         definitions: Definitions,
     ) -> "Incident":
-        """Optional members may be left out. Raises Invalid with every fault."""
-        complete = {member: details.get(member, DEFAULTS.get(member)) for member in DETAILS}
+        """Optional members may be left out, or null. Raises Invalid with every fault."""
+        complete = _complete(details)
         faults = faults_of_details(complete, {}, codes)
         values = _coerced(attributes, {}, definitions, faults)
         if faults:
@@ -121,14 +121,15 @@ class Incident(Kept):
         act: Act,
         details: Mapping[str, Json],
         attributes: Mapping[str, Json] | None,
-        occ_lock: int,
+        occ_lock: int | None,
         codes: Codes,
         definitions: Definitions,
+        match: Match = None,
     ) -> None:
-        """Replace everything; attributes only where they are given. Always one event. Raises Absent, Stale, Invalid."""
+        """Replace everything; attributes only where they are given. Always one event. Raises Absent, Unmatched, Stale, Invalid."""
         self._be_there()
-        self.expect(occ_lock)
-        complete = {member: details.get(member, DEFAULTS.get(member)) for member in DETAILS}
+        self.expect(occ_lock, match)
+        complete = _complete(details)
         faults = faults_of_details(complete, self.details, codes)
         wanted = self.attributes if attributes is None else _coerced(attributes, self.attributes, definitions, faults)
         if faults:
@@ -136,15 +137,22 @@ class Incident(Kept):
         self.trigger_event(self.IncidentEdited, edits=self._edits(complete, wanted), **act.facts())
 
     def patch(
-        self, act: Act, patch: Mapping[str, Json], occ_lock: int | None, codes: Codes, definitions: Definitions
+        self,
+        act: Act,
+        patch: Mapping[str, Json],
+        occ_lock: int | None,
+        codes: Codes,
+        definitions: Definitions,
+        match: Match = None,
     ) -> None:
-        """A merge patch (RFC 7396). A stale lock is no obstacle where nothing that the patch touches was changed since.
+        """A merge patch (RFC 7396). A stale lock is no obstacle where nothing that the patch touches was changed since,
+        unless there is a precondition too.
 
-        No event where nothing changes. Raises Absent, Stale, Invalid.
+        No event where nothing changes. Raises Absent, Unmatched, Stale, Invalid.
         """
         self._be_there()
-        if occ_lock is not None and occ_lock != self.version and not self._rebases(patch, occ_lock):
-            self.expect(occ_lock)
+        rebased = match is None and occ_lock is not None and self._rebases(patch, occ_lock)
+        self.expect(None if rebased else occ_lock, match)
         details = {
             member: DEFAULTS.get(member) if value is None else value
             for member, value in patch.items()
@@ -159,11 +167,19 @@ class Incident(Kept):
             self.trigger_event(self.IncidentEdited, edits=edits, **act.facts())
 
     def set_attribute(
-        self, act: Act, name: str, value: Json, occ_lock: int | None, definitions: Definitions, *, new: bool = False
+        self,
+        act: Act,
+        name: str,
+        value: Json,
+        occ_lock: int | None,
+        definitions: Definitions,
+        match: Match = None,
+        *,
+        new: bool = False,
     ) -> None:
-        """No event where the value is the same already. Raises Absent, Stale, Invalid; Taken where `new` and it is set."""
+        """No event where the value is the same already. Raises Absent, Unmatched, Stale, Invalid; Taken where `new` and it is set."""
         self._be_there()
-        self.expect(occ_lock)
+        self.expect(occ_lock, match)
         faults: list[Fault] = []
         values = _coerced({name: value}, self.attributes, definitions, faults, field="value")
         if faults:
@@ -174,27 +190,25 @@ class Incident(Kept):
         if not same(old, values[name]):
             self.trigger_event(self.IncidentAttributeSet, name=name, old_value=old, value=values[name], **act.facts())
 
-    def remove_attribute(self, act: Act, name: str, occ_lock: int | None) -> None:
-        """Raises Absent where no value is set, Stale."""
+    def remove_attribute(self, act: Act, name: str, occ_lock: int | None, match: Match = None) -> None:
+        """Raises Absent where no value is set, Unmatched, Stale."""
         self._be_there()
         if name not in self.attributes:
             raise Absent
-        self.expect(occ_lock)
-        self.trigger_event(
-            self.IncidentAttributeRemoved, name=name, old_value=self.attributes[name], **act.facts()
-        )
+        self.expect(occ_lock, match)
+        self.trigger_event(self.IncidentAttributeRemoved, name=name, old_value=self.attributes[name], **act.facts())
 
-    def delete(self, act: Act, occ_lock: int | None) -> None:
-        """Gone for every read, never from the log. Raises Absent, Stale."""
+    def delete(self, act: Act, occ_lock: int | None, match: Match = None) -> None:
+        """Gone for every read, never from the log. Raises Absent, Unmatched, Stale."""
         self._be_there()
-        self.expect(occ_lock)
+        self.expect(occ_lock, match)
         self.trigger_event(self.IncidentDeleted, **act.facts())
 
-    def restore(self, act: Act, occ_lock: int | None) -> None:
-        """Raises NotDeleted, Stale."""
+    def restore(self, act: Act, occ_lock: int | None, match: Match = None) -> None:
+        """Raises NotDeleted, Unmatched, Stale."""
         if not self.deleted:
             raise NotDeleted("this incident is not deleted")
-        self.expect(occ_lock)
+        self.expect(occ_lock, match)
         self.trigger_event(self.IncidentRestored, **act.facts())
 
     def _be_there(self) -> None:
@@ -231,6 +245,10 @@ class Incident(Kept):
             if not same(old, new):
                 edits[ATTRIBUTES + name] = {"from": old, "to": new}
         return edits
+
+
+def _complete(details: Mapping[str, Json]) -> dict[str, Json]:
+    return {member: DEFAULTS.get(member) if details.get(member) is None else details[member] for member in DETAILS}
 
 
 def _coerced(

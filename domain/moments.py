@@ -3,9 +3,7 @@
 import re
 from datetime import UTC, datetime
 
-MOMENT_PATTERN = (
-    r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
-)
+MOMENT_PATTERN = r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
 FIRST_YEAR, LAST_YEAR = 1000, 2999
 NANOSECOND_DIGITS = 9
 
@@ -21,6 +19,9 @@ def instant(text: str) -> str:
     if match is None:
         raise ValueError("not RFC 3339 with an offset")
     fraction, offset = match.groups()
+    # `fromisoformat` takes minutes beyond 59 in an offset, and from Python 3.14 on 24:00 too; RFC 3339 does not.
+    if text[11:13] > "23" or offset[4:] > "59":
+        raise ValueError("no such time of the day")
     try:
         utc = datetime.fromisoformat(text[:19] + ("+00:00" if offset == "Z" else offset)).astimezone(UTC)
     except OverflowError as error:

@@ -56,9 +56,7 @@ class Comments:
                 [(*key, position, self._json.dumps(document)) for key, (position, document) in written.items()],
             )
         if removed:
-            await rows.many(
-                f"DELETE FROM {self.table} WHERE tenant_id = $1 AND incident_id = $2 AND id = $3", removed
-            )
+            await rows.many(f"DELETE FROM {self.table} WHERE tenant_id = $1 AND incident_id = $2 AND id = $3", removed)
 
     async def _stored(self, rows: Rows, key: tuple[str, str, str]) -> tuple[int, Document]:
         found = await rows.fetch(

@@ -50,7 +50,11 @@ class Page:
 class Incidents:
     def __init__(self, dialect: Dialect, json: Json, suffix: str) -> None:
         self._dialect, self._json = dialect, json
-        self.table, self.attributes, self.counts = f"incidents{suffix}", f"incident_attributes{suffix}", f"counts{suffix}"
+        self.table, self.attributes, self.counts = (
+            f"incidents{suffix}",
+            f"incident_attributes{suffix}",
+            f"counts{suffix}",
+        )
         marks = ", ".join(f"${n}" for n in range(1, len(_COLUMNS) + 1))
         updates = ", ".join(f"{column} = excluded.{column}" for column in _COLUMNS[2:])
         self._upsert = f"""INSERT INTO {self.table} ({", ".join(_COLUMNS)}) VALUES ({marks})
@@ -254,4 +258,3 @@ def _after(before: _State | None, fact: Recorded) -> _State:
 def microseconds(fact: Recorded) -> int:
     at = fact.recorded_at
     return int(at.timestamp()) * 1_000_000 + at.microsecond
-

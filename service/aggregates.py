@@ -1,0 +1,72 @@
+"""A bounded cache of aggregates. What it holds is recorded, but may be old: it is never trusted over the log.
+
+An aggregate belongs to one command at a time: it is taken out, and put back only when what it decided was recorded.
+"""
+
+import asyncio
+from collections import OrderedDict
+from typing import Any
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+from domain.event import Kept, fold
+from service.store.feed import Feed
+from service.store.log import Log
+from service.store.mapper import recorded_of
+
+MAX_CACHED = 10_000
+"""Aggregates in memory, per process."""
+MAX_HEARD = 4 * MAX_CACHED
+"""Aggregates whose newest version is remembered, so that none is kept that is older."""
+
+
+class Aggregates:
+    def __init__(self, log: Log, feed: Feed) -> None:
+        self._log = log
+        self._cache: OrderedDict[UUID, Kept] = OrderedDict()
+        self._heard: OrderedDict[UUID, int] = OrderedDict()
+        self._lanes: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        feed.listen(self.heard)
+
+    def lane(self, id: UUID) -> asyncio.Lock:
+        """One command at a time for each aggregate within this process; between processes the log decides."""
+        lane = self._lanes.get(id)
+        if lane is None:
+            lane = self._lanes[id] = asyncio.Lock()
+        return lane
+
+    async def take(self, id: UUID, *, fresh: bool) -> Any:
+        """The aggregate, or None where it has no events. `fresh`: with all that the log has by now."""
+        aggregate = self._cache.pop(id, None)
+        if aggregate is not None and not fresh:
+            return aggregate
+        after = -1 if aggregate is None else aggregate.version
+        return fold(map(recorded_of, await self._log.stream(id, after)), aggregate)
+
+    async def look(self, id: UUID, *, fresh: bool = False) -> Any:
+        """The same to look at, not to change: it stays in the cache."""
+        if not fresh and id in self._cache:
+            self._cache.move_to_end(id)
+            return self._cache[id]
+        aggregate = await self.take(id, fresh=fresh)
+        if aggregate is not None:
+            self.keep(aggregate)
+        return aggregate
+
+    def keep(self, aggregate: Kept) -> None:
+        if self._heard.get(aggregate.id, -1) > aggregate.version:
+            return
+        self._cache[aggregate.id] = aggregate
+        self._cache.move_to_end(aggregate.id)
+        if len(self._cache) > MAX_CACHED:
+            self._cache.popitem(last=False)
+
+    def heard(self, id: UUID, version: int) -> None:
+        """The log has this version of it."""
+        self._heard[id] = version
+        self._heard.move_to_end(id)
+        if len(self._heard) > MAX_HEARD:
+            self._heard.popitem(last=False)
+        cached = self._cache.get(id)
+        if cached is not None and cached.version < version:
+            del self._cache[id]

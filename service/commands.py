@@ -1,0 +1,163 @@
+"""The write path, written once: load, decide, append with the version that was decided on.
+
+What is refused on a cached view is decided again on a fresh one before anyone is told; a race that was lost is decided
+again too, a bounded number of times. With an `occ_lock` the aggregate then refuses by itself.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from domain.attribute_types import Definitions
+from domain.errors import Absent, Refused, Stale
+from domain.event import Act, Kept, Recorded, fold
+from domain.moments import utc_text
+from service.aggregates import Aggregates
+from service.definitions import TenantDefinitions
+from service.store.log import Conflict, Log, Repeated
+from service.store.mapper import UnreadableEvent, recorded_of
+from service.store.writer import Writer
+
+MAX_DECISIONS = 10
+"""How often a command is decided when other processes keep changing the aggregate first."""
+MAX_CHANGES = 50
+"""Changes shown to a client whose lock is stale, the newest."""
+
+A = TypeVar("A", bound=Kept)
+
+
+class KeyReused(Exception):
+    """An idempotency key came with another request than the first time."""
+
+
+class Erased(Exception):
+    """The request was carried out before, but what it recorded has been erased since."""
+
+
+class Contended(Exception):
+    """Other processes changed the aggregate each time before this command could be recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[A]):
+    """The aggregate after the command, and its event's position; None where nothing had to change."""
+
+    aggregate: A
+    position: int | None
+
+
+class Commands:
+    def __init__(self, log: Log, writer: Writer, aggregates: Aggregates, definitions: TenantDefinitions) -> None:
+        self._log, self._writer = log, writer
+        self._aggregates, self._definitions = aggregates, definitions
+
+    async def create(self, act: Act, make: Callable[[Definitions], A]) -> Done[A]:
+        """`make` gives the new aggregate, or refuses."""
+        if (before := await self._repeated(act)) is not None:
+            return before
+        try:
+            aggregate = make(await self._definitions.of(act.tenant_id))
+        except Refused:
+            aggregate = make(await self._definitions.of(act.tenant_id, fresh=True))
+        return await self._record(act, aggregate)
+
+    async def change(
+        self,
+        act: Act,
+        id: UUID,
+        decide: Callable[[A, Definitions], None],
+        default: Callable[[], A] | None = None,
+    ) -> Done[A]:
+        """`decide` calls one command method of the aggregate; `default` makes the aggregate that has no events yet.
+
+        Raises what it refuses; Absent where the tenant has no such aggregate; Contended; and what appending raises.
+        """
+        if (before := await self._repeated(act)) is not None:
+            return before
+        fresh = False
+        async with self._aggregates.lane(id):
+            for _ in range(MAX_DECISIONS):
+                aggregate = await self._aggregates.take(id, fresh=fresh) or (default and default())
+                if aggregate is None:
+                    raise Absent
+                try:
+                    await self._decide(act, aggregate, decide, fresh)
+                except Refused as refusal:
+                    self._aggregates.keep(aggregate)
+                    if fresh:
+                        await self._explain(refusal, id)
+                        raise
+                    fresh = True
+                    continue
+                if not aggregate.pending_events:
+                    self._aggregates.keep(aggregate)
+                    if fresh:
+                        return Done(aggregate, None)
+                    fresh = True
+                    continue
+                try:
+                    return await self._record(act, aggregate)
+                except Conflict:
+                    fresh = True
+        raise Contended
+
+    async def visible(self, tenant_id: str, id: UUID) -> Any:
+        """An aggregate of the tenant, to look at; None where there is none or it is deleted, as the log has it now."""
+        for fresh in (False, True):
+            aggregate = await self._aggregates.look(id, fresh=fresh)
+            if aggregate is not None and aggregate.tenant_id != tenant_id:
+                return None
+            if aggregate is not None and not getattr(aggregate, "deleted", False):
+                return aggregate
+        return None
+
+    async def _decide(self, act: Act, aggregate: A, decide: Callable[[A, Definitions], None], fresh: bool) -> None:
+        if aggregate.tenant_id not in ("", act.tenant_id):
+            raise Absent
+        decide(aggregate, await self._definitions.of(act.tenant_id, fresh=fresh))
+
+    async def _record(self, act: Act, aggregate: A) -> Done[A]:
+        (event,) = aggregate.collect_events()
+        try:
+            recorded = await self._writer.append(event, repeatable=bool(act.request_digest))  # type: ignore[arg-type]
+        except Repeated:
+            before = await self._repeated(act)
+            if before is None:
+                raise
+            return before
+        aggregate.recorded(recorded.recorded_at)
+        self._aggregates.keep(aggregate)
+        return Done(aggregate, recorded.position)
+
+    async def _repeated(self, act: Act) -> Done[Any] | None:
+        """What the same command did before: the version of the aggregate that it made."""
+        if not act.request_digest:
+            return None
+        row = await self._log.by_command(act.command_id)
+        if row is None:
+            return None
+        try:
+            facts = [recorded_of(row) for row in await self._log.stream(row.originator_id, upto=row.originator_version)]
+        except UnreadableEvent:
+            raise Erased from None
+        if facts[-1].event.request_digest != act.request_digest:
+            raise KeyReused
+        return Done(fold(facts), row.position)
+
+    async def _explain(self, refusal: Refused, id: UUID) -> None:
+        """A client whose lock is stale gets what was changed since, to recover in one round trip."""
+        if isinstance(refusal, Stale):
+            rows = await self._log.stream(id, refusal.expected)
+            refusal.truncated = len(rows) > MAX_CHANGES
+            refusal.changes = [_change(recorded_of(row)) for row in rows[-MAX_CHANGES:]]
+
+
+def _change(fact: Recorded) -> dict[str, Any]:
+    event = fact.event
+    return {
+        "occ_lock": event.originator_version,
+        "by": event.user_name,
+        "at": utc_text(fact.recorded_at),
+        "changes": event.changes(),
+    }

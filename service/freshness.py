@@ -1,0 +1,87 @@
+"""Reading what was written: a read waits, in memory, until the read model has reached what its tenant was told of."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from domain.errors import Fault, Invalid
+from projections.database import Unavailable
+from projections.lease import FollowerState, Leases
+from projections.read_models import FOLLOWER, ReadModels
+from service.store.feed import Feed
+from service.store.log import Log
+from service.store.watermark import Watermark
+
+LOOK_SECONDS = 1.0
+MAX_TENANTS = 100_000
+"""Tenants whose last write is remembered; those that the read model has reached need not be."""
+
+_log = structlog.get_logger(__name__)
+
+
+class NotFresh(Exception):
+    """The read model did not reach the position in time; a stale answer is not given."""
+
+
+class Freshness:
+    """Knows the read models that are current, how far they are, and how far each tenant's writes went."""
+
+    def __init__(
+        self, log: Log, feed: Feed, leases: Leases, models: Callable[[int], ReadModels], timeout: float
+    ) -> None:
+        self._log, self._feed, self._leases, self._make = log, feed, leases, models
+        self._timeout = timeout
+        self._acknowledged: OrderedDict[str, int] = OrderedDict()
+        self.position = Watermark()
+        self.models = models(1)
+        self.state: FollowerState | None = None
+
+    def acknowledge(self, tenant_id: str, position: int) -> None:
+        """The tenant was told of this write."""
+        if position > self._acknowledged.get(tenant_id, 0):
+            self._acknowledged[tenant_id] = position
+            self._acknowledged.move_to_end(tenant_id)
+        if len(self._acknowledged) > MAX_TENANTS:
+            self._acknowledged.popitem(last=False)
+
+    async def current(self, tenant_id: str, minimum: int | None) -> ReadModels:
+        """The read models, no older than the tenant's last write here and than `minimum`. Raises NotFresh, Invalid."""
+        wanted = self._acknowledged.get(tenant_id, 0)
+        if minimum is not None:
+            wanted = max(wanted, minimum)
+            if minimum > self._feed.head.value and minimum > await self._log.head():
+                raise Invalid([Fault("POSITION_UNKNOWN", "is beyond the end of the log", "Ims-Min-Position")])
+        if self.position.value < wanted and not await self.position.reach(wanted, self._timeout):
+            raise NotFresh
+        return self.models
+
+    def moved(self, generation: int, position: int) -> None:
+        """A follower, here or elsewhere, has committed so far."""
+        if generation > self.models.generation:
+            self.models = self._make(generation)
+            self.position.set(position)
+        elif generation == self.models.generation and position > self.position.value:
+            self.position.set(position)
+
+    def heard(self, word: str) -> None:
+        """A bell of another process: `generation position`."""
+        with suppress(ValueError):
+            generation, position = map(int, word.split())
+            self.moved(generation, position)
+
+    async def run(self) -> None:
+        """Look once a second, for bells can be lost."""
+        while True:
+            try:
+                await self.look()
+            except Unavailable as error:
+                _log.warning("read_models_unavailable", error=str(error))
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        self.state = await self._leases.state(FOLLOWER)
+        if self.state is not None:
+            self.moved(self.state.generation, self.state.position)
