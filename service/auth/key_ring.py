@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import orjson
 import structlog
+from cryptography.exceptions import UnsupportedAlgorithm
 from joserfc.errors import JoseError
 from joserfc.jwa import JWSAlgModel
 from joserfc.jwk import Key, import_key
@@ -103,7 +104,7 @@ def _usable(entries: list[Any]) -> Iterator[Key]:
         try:
             key = import_key({name: value for name, value in entry.items() if name in PUBLIC_MEMBERS})
             key.check_key_op("verify")
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (JoseError, UnsupportedAlgorithm, ValueError, TypeError, KeyError, AttributeError) as error:
             log.warning("key ignored: it cannot be read", kid=entry.get("kid"), error=str(error))
             continue
         if key.get("crv") in {None, *(curve for _, curve in ALGORITHMS.values())}:

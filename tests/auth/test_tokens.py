@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+import structlog
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 from joserfc.jws import serialize_compact
 from joserfc.util import urlsafe_b64encode
@@ -153,6 +154,12 @@ class TestIssuerAndAudience:
     async def test_any_audience_where_the_setting_says_so(self, issuer: OidcIssuer, start: Start, aud: object) -> None:
         await let_in(await start(oidc_audience="*"), issuer.bearer(aud=aud))
 
+    async def test_a_warning_says_that_any_audience_is_taken(self, start: Start) -> None:
+        with structlog.testing.capture_logs() as logs:
+            await start()
+            await start(oidc_audience="*")
+        assert [entry["event"].split(":")[0] for entry in logs] == ["the audience of tokens is not checked"]
+
     async def test_any_audience_is_no_audience(self, issuer: OidcIssuer, service: Authenticator) -> None:
         assert await refusal(service, issuer.bearer(aud="*")) is Refusal.TOKEN_INVALID
 
@@ -217,9 +224,10 @@ class TestAlgorithms:
         assert await refusal(service, issuer.bearer(header, own)) is Refusal.TOKEN_INVALID
 
     async def test_a_header_that_must_be_understood(self, issuer: OidcIssuer, service: Authenticator) -> None:
-        for header in ({"alg": "ES256", "crit": ["b64"], "b64": False}, {"alg": "ES256", "crit": 1}):
-            token = by_hand(header | {"kid": "first"}, issuer.claims())
+        for header in ({"crit": ["b64"], "b64": False}, {"crit": 1}, {"crit": ["later"], "later": 1}):
+            token = by_hand({"alg": "ES256", "kid": "first"} | header, issuer.claims())
             assert await refusal(service, token) is Refusal.TOKEN_INVALID
+        assert await refusal(service, issuer.bearer({"crit": ["kid"]})) is Refusal.TOKEN_INVALID
 
 
 class TestKinds:
@@ -264,6 +272,25 @@ async def test_without_a_key_id_the_only_key_is_meant(issuer: OidcIssuer, start_
     issuer.add_key("second")
     await let_in(service, issuer.bearer())
     assert await refusal(service, token) is Refusal.TOKEN_INVALID
+
+
+async def test_without_a_key_id_keys_for_something_else_do_not_count(issuer: OidcIssuer, start: Start) -> None:
+    others: list[dict[str, Any]] = [
+        {"kid": "a", "alg": "RS512"},
+        {"kid": "b", "use": "enc"},
+        {"kid": "c", "key_ops": ["sign"]},
+    ]
+    keys = [RSAKey.generate_key(2048).as_dict(private=False) | members for members in others]
+    key = issuer.add_key("meant", RSAKey.generate_key(2048))
+    issuer.jwks_text = orjson.dumps({"keys": [*keys, key.as_dict(private=False)]})
+    await let_in(await start(), issuer.bearer({"alg": "RS256", "kid": None}))
+
+
+async def test_without_a_key_id_the_issuer_is_not_asked_again(issuer: OidcIssuer, start_looking: Start) -> None:
+    service = await start_looking()
+    for user in ("u-1", "u-2", "u-3"):
+        await let_in(service, issuer.bearer({"kid": None}, sub=user))
+    assert issuer.requests["/jwks"] == 1
 
 
 async def test_claims_that_are_no_claims(issuer: OidcIssuer, service: Authenticator) -> None:
