@@ -1,1 +1,1 @@
-"""What is true: the aggregates of incident management, their events, and the rules by which a command may be refused."""
+"""What is true: the aggregates of incident management, their events, and the rules by which commands are refused."""

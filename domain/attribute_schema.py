@@ -1,4 +1,4 @@
-"""The attributes that a tenant's deployers have defined. The deployment's own defaults lie under them, not as events."""
+"""The attributes that a tenant's deployers have defined. The deployment's defaults lie under them, not as events."""
 
 from typing import Any
 from uuid import UUID, uuid5

@@ -126,7 +126,10 @@ class Incident(Kept):
         definitions: Definitions,
         match: Match = None,
     ) -> None:
-        """Replace everything; attributes only where they are given. Always one event. Raises Absent, Unmatched, Stale, Invalid."""
+        """Replace everything; attributes only where they are given. Always one event.
+
+        Raises Absent, Unmatched, Stale, Invalid.
+        """
         self._be_there()
         self.expect(occ_lock, match)
         complete = _complete(details)
@@ -144,14 +147,16 @@ class Incident(Kept):
         codes: Codes,
         definitions: Definitions,
         match: Match = None,
+        *,
+        rebase: bool = True,
     ) -> None:
         """A merge patch (RFC 7396). A stale lock is no obstacle where nothing that the patch touches was changed since,
-        unless there is a precondition too.
+        if `rebase` allows it.
 
         No event where nothing changes. Raises Absent, Unmatched, Stale, Invalid.
         """
         self._be_there()
-        rebased = match is None and occ_lock is not None and self._rebases(patch, occ_lock)
+        rebased = rebase and occ_lock is not None and self._rebases(patch, occ_lock)
         self.expect(None if rebased else occ_lock, match)
         details = {
             member: DEFAULTS.get(member) if value is None else value
@@ -177,7 +182,10 @@ class Incident(Kept):
         *,
         new: bool = False,
     ) -> None:
-        """No event where the value is the same already. Raises Absent, Unmatched, Stale, Invalid; Taken where `new` and it is set."""
+        """No event where the value is the same already.
+
+        Raises Absent, Unmatched, Stale, Invalid; Taken where `new` and it is set.
+        """
         self._be_there()
         self.expect(occ_lock, match)
         faults: list[Fault] = []
