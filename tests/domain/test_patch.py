@@ -123,7 +123,7 @@ def test_a_lock_from_the_future_is_stale() -> None:
 
 def test_with_a_precondition_nothing_is_rebased() -> None:
     given(reported(), OPENED).when(patch({"name": "x"}, None, match=frozenset({0}))).refused(Unmatched)
-    given(reported(), OPENED).when(patch({"name": "x"}, 0, match=frozenset({1}))).refused(Stale)
-    given(reported(), OPENED).when(patch({"name": "x"}, None, match=frozenset({1}))).then(
+    given(reported(), OPENED).when(patch({"name": "x"}, 0, match=frozenset({1}), rebase=False)).refused(Stale)
+    given(reported(), OPENED).when(patch({"name": "x"}, None, match=frozenset({1}), rebase=False)).then(
         edited(2, name=("Another Security Breach", "x"))
     )
