@@ -54,7 +54,7 @@ class Commands:
 
     async def create(self, act: Act, make: Callable[[Definitions], A]) -> Done[A]:
         """`make` gives the new aggregate, or refuses."""
-        if (before := await self._repeated(act)) is not None:
+        if (before := await self.repeated(act)) is not None:
             return before
         try:
             aggregate = make(await self._definitions.of(act.tenant_id))
@@ -73,7 +73,7 @@ class Commands:
 
         Raises what it refuses; Absent where the tenant has no such aggregate; Contended; and what appending raises.
         """
-        if (before := await self._repeated(act)) is not None:
+        if (before := await self.repeated(act)) is not None:
             return before
         fresh = False
         async with self._aggregates.lane(id):
@@ -122,7 +122,7 @@ class Commands:
         try:
             recorded = await self._writer.append(event, repeatable=bool(act.request_digest))  # type: ignore[arg-type]
         except Repeated:
-            before = await self._repeated(act)
+            before = await self.repeated(act)
             if before is None:
                 raise
             return before
@@ -130,7 +130,7 @@ class Commands:
         self._aggregates.keep(aggregate)
         return Done(aggregate, recorded.position)
 
-    async def _repeated(self, act: Act) -> Done[Any] | None:
+    async def repeated(self, act: Act) -> Done[Any] | None:
         """What the same command did before: the version of the aggregate that it made."""
         if not act.request_digest:
             return None

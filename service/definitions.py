@@ -16,6 +16,11 @@ def schema_of(tenant_id: str) -> UUID:
     return schema_id(tenant_id)
 
 
+def empty_schema(tenant_id: str) -> AttributeSchema:
+    """A tenant's schema before its first event."""
+    return AttributeSchema.empty(schema_of(tenant_id), _BEFORE_ALL)
+
+
 class TenantDefinitions:
     def __init__(self, aggregates: Aggregates, defaults: Definitions) -> None:
         self.defaults = defaults
@@ -31,9 +36,8 @@ class TenantDefinitions:
 
     async def schema(self, tenant_id: str, *, fresh: bool = False) -> AttributeSchema:
         """The tenant's schema to look at; one without events is remembered as such."""
-        id = schema_of(tenant_id)
-        schema: AttributeSchema | None = await self._aggregates.look(id, fresh=fresh)
+        schema: AttributeSchema | None = await self._aggregates.look(schema_of(tenant_id), fresh=fresh)
         if schema is None:
-            schema = AttributeSchema.empty(id, _BEFORE_ALL)
+            schema = empty_schema(tenant_id)
             self._aggregates.keep(schema)
         return schema

@@ -1,1 +1,1 @@
-"""Where the log is kept: one asynchronous interface, PostgreSQL and SQLite behind it, and the writer that commits groups."""
+"""Where the log is kept: one asynchronous interface, PostgreSQL and SQLite behind it, a writer that commits groups."""

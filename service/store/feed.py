@@ -58,11 +58,11 @@ class Feed:
 
     async def run(self) -> None:
         while True:
+            self._bell.clear()  # before the look: who rings during it is heard after it
             try:
                 await self.catch_up()
             except Unavailable as error:
                 _log.warning("log_unavailable", error=str(error))
-            self._bell.clear()
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._bell.wait()

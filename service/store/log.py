@@ -43,7 +43,7 @@ class Repeated(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event on its way into the log. `digest` is SHA-256(salt ‖ state); `command_id` only with an idempotency key."""
+    """One event on its way into the log. `digest` is SHA-256(salt ‖ state); `command_id` only with a client's key."""
 
     originator_id: UUID
     originator_version: int

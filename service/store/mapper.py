@@ -1,4 +1,4 @@
-"""Events as bytes and back, in the form of the `eventsourcing` library, so that any program that uses it can read the log."""
+"""Events as bytes and back, in the `eventsourcing` library's form, so any program that uses it can read the log."""
 
 import hashlib
 import secrets
@@ -86,13 +86,16 @@ def recorded_of(row: Row) -> Recorded:
     """Raises UnreadableEvent."""
     if row.state is None:
         raise UnreadableEvent(f"the content of position {row.position} was erased")
-    event = _mapper.to_domain_event(
-        StoredEvent(
-            originator_id=row.originator_id,
-            originator_version=row.originator_version,
-            topic=row.topic,
-            state=row.state,
-        )
+    stored = StoredEvent(
+        originator_id=row.originator_id,
+        originator_version=row.originator_version,
+        topic=row.topic,
+        state=row.state,
     )
-    assert isinstance(event, ActEvent)
+    try:
+        event = _mapper.to_domain_event(stored)
+    except orjson.JSONDecodeError:
+        raise UnreadableEvent(f"the content of position {row.position} is damaged") from None
+    if not isinstance(event, ActEvent):
+        raise UnreadableEvent(f"{row.topic} is no event")
     return Recorded(event, row.position, row.recorded_at)

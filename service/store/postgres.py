@@ -12,7 +12,13 @@ from projections.database import Dialect, Rows, Unavailable
 from service.store.log import Unreachable
 from service.store.migrations import missing
 
-SETTINGS = {"application_name": "ims", "jit": "off", "timezone": "UTC"}
+SETTINGS = {
+    "application_name": "ims",
+    "jit": "off",
+    "timezone": "UTC",
+    # Whoever waited for the append's lock must see what its last holder committed.
+    "default_transaction_isolation": "read committed",
+}
 BELL_SECONDS = 0.02
 """Least time between two bells of one channel from one process."""
 RECONNECT_SECONDS = 0.5
@@ -47,6 +53,8 @@ def available(kind: type[Unavailable] = Unavailable) -> Iterator[None]:
     try:
         yield
     except _AWAY as error:
+        if isinstance(error, ValueError):  # an argument of the wrong kind, which asyncpg files under its own state
+            raise
         raise kind(f"{type(error).__name__}: {error}") from error
 
 

@@ -107,13 +107,14 @@ class SqliteDatabase:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Rows]:
         async with self._one_transaction:
-            await self._file.write(lambda connection: connection.execute("BEGIN IMMEDIATE"))
+            # All three within `try`: a cancelled wait does not stop what the thread has begun.
             try:
+                await self._file.write(lambda connection: connection.execute("BEGIN IMMEDIATE"))
                 yield SqliteRows(self._file)
+                await self._file.write(_commit)
             except BaseException:
                 await self._file.write(_rollback)
                 raise
-            await self._file.write(_commit)
 
     async def define(self, statements: Sequence[str]) -> None:
         async with self.transaction() as rows:

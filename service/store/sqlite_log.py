@@ -18,7 +18,9 @@ _INSERT = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ROW = """SELECT notification_id, originator_id, originator_version, topic, state, tenant_id, subject_id, recorded_at,
                  command_id FROM log """
 _READ = _ROW + "WHERE notification_id > ? ORDER BY notification_id LIMIT ?"
-_STREAM = _ROW + "WHERE originator_id = ? AND originator_version > ? AND originator_version <= ? ORDER BY originator_version"
+_STREAM = (
+    _ROW + "WHERE originator_id = ? AND originator_version > ? AND originator_version <= ? ORDER BY originator_version"
+)
 _BY_COMMAND = _ROW + "WHERE command_id = ?"
 _MAX_VERSION = 2**31 - 1
 

@@ -8,30 +8,28 @@ class Watermark:
 
     def __init__(self, value: int = 0) -> None:
         self.value = value
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._waiting: dict[asyncio.Future[None], int] = {}
 
     def set(self, value: int) -> None:
         """Usually rises; a rebuilt read model may be a little behind the one it replaces."""
         self.value = value
-        if self._waiting:
-            still = []
-            for wanted, future in self._waiting:
-                if value >= wanted:
-                    if not future.done():
-                        future.set_result(None)
-                elif not future.done():
-                    still.append((wanted, future))
-            self._waiting = still
+        for future, wanted in list(self._waiting.items()):
+            if value >= wanted:
+                del self._waiting[future]
+                if not future.done():
+                    future.set_result(None)
 
     async def reach(self, wanted: int, timeout: float) -> bool:
         """Whether the number is at least `wanted` within `timeout` seconds."""
         if self.value >= wanted:
             return True
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((wanted, future))
+        self._waiting[future] = wanted
         try:
             async with asyncio.timeout(timeout):
                 await future
         except TimeoutError:
             return self.value >= wanted
+        finally:
+            self._waiting.pop(future, None)
         return True

@@ -31,6 +31,8 @@ class _Waiting:
     entry: Entry
     deadline: float
     done: asyncio.Future[Recorded]
+    sent: bool = False
+    """It may have reached the database."""
 
     def refuse(self, error: Exception) -> None:
         if not self.done.done():
@@ -61,7 +63,13 @@ class Writer:
         )
         self._queue.append(waiting)
         self._wanted.set()
-        return await waiting.done
+        try:
+            async with asyncio.timeout_at(waiting.deadline):
+                return await waiting.done
+        except TimeoutError:
+            if waiting.sent:
+                raise OutcomeUnknown from None
+            raise Unavailable("the log could not be reached before the deadline; nothing was sent") from None
 
     async def run(self) -> None:
         """Commit groups until `close`; what waits by then is still committed."""
@@ -71,9 +79,11 @@ class Writer:
                 await self._wanted.wait()
                 continue
             group = self._gather()
+            if not group:
+                continue
             try:
                 await self._commit(group)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - told to those who wait
                 _log.exception("group_failed", events=len(group))
                 for waiting in group:
                     waiting.refuse(error)
@@ -90,9 +100,12 @@ class Writer:
         group: list[_Waiting] = []
         later: list[_Waiting] = []
         aggregates, commands = set(), set()
+        now = asyncio.get_running_loop().time()
         while self._queue and len(group) < MAX_GROUP:
             waiting = self._queue.popleft()
             entry = waiting.entry
+            if waiting.deadline <= now:  # whoever waited was told that nothing was sent
+                continue
             if entry.originator_id in aggregates or entry.command_id in commands:
                 later.append(waiting)
                 continue
@@ -110,7 +123,7 @@ class Writer:
         recorded = []
         for waiting, outcome in zip(group, outcomes, strict=True):
             if outcome.verdict is Verdict.APPENDED:
-                assert outcome.recorded_at is not None
+                assert outcome.recorded_at is not None  # noqa: S101 - for the type checker
                 fact = Recorded(waiting.event, outcome.position, outcome.recorded_at)
                 recorded.append(fact)
                 if not waiting.done.done():
@@ -122,17 +135,29 @@ class Writer:
         self._feed.offer(recorded)
 
     async def _outcomes(self, group: list[_Waiting]) -> list[Outcome] | None:
-        """The log's answer, or None after everyone in the group was told that there is none."""
-        entries = [waiting.entry for waiting in group]
+        """The log's answer, or None after everyone in the group was told that there is none.
+
+        Each in the group has a deadline of its own; who was told that nothing was sent leaves it.
+        """
         loop = asyncio.get_running_loop()
-        deadline = min(waiting.deadline for waiting in group)
+        deadline = max(waiting.deadline for waiting in group)
         sent = False
         while True:
+            if not sent:
+                group[:] = [waiting for waiting in group if not waiting.done.done()]
+            if not group:
+                return None
+            entries = [waiting.entry for waiting in group]
+            for waiting in group:
+                waiting.sent = True
             try:
-                return await self._log.append(entries)
+                async with asyncio.timeout_at(deadline):
+                    return await self._log.append(entries)
             except Unreachable as error:
                 problem: Exception = error
-            except Unavailable as error:
+                for waiting in group:
+                    waiting.sent = sent
+            except (Unavailable, TimeoutError) as error:
                 problem, sent = error, True
             except Exception as error:
                 if len(group) == 1:
@@ -151,5 +176,5 @@ class Writer:
     async def _commit_alone(self, waiting: _Waiting) -> None:
         try:
             await self._commit([waiting])
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - told to the one who waits
             waiting.refuse(error)

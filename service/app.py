@@ -1,0 +1,150 @@
+"""The composition root: every part is made here, by hand, and handed to those who need it."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+import structlog
+from aiohttp import web
+
+from projections import lease
+from projections.follower import Follower, Stopped
+from projections.lease import Leases
+from projections.read_models import FOLLOWER, ReadModels
+from service.aggregates import Aggregates
+from service.auth.sign_in import authenticator
+from service.commands import Commands
+from service.definitions import TenantDefinitions
+from service.engines import Engine, open_engine
+from service.freshness import Freshness
+from service.http.bodies import MAX_BODY
+from service.http.cors import allow_origins
+from service.http.health import add_health
+from service.http.middlewares import errors, sign_in
+from service.http.routes import add_routes
+from service.metrics import Metrics
+from service.parts import PARTS, Parts
+from service.rate_limit import RateLimit
+from service.settings import Settings
+from service.store.feed import Feed
+from service.store.writer import Writer
+
+_log = structlog.get_logger(__name__)
+
+
+def application(parts: Parts) -> web.Application:
+    """What is served: the API where this process runs it, the state of the process in any case."""
+    app = web.Application(client_max_size=MAX_BODY)
+    app[PARTS] = parts
+    allow_origins(app, parts.settings.cors_origins)
+    app.middlewares.extend([errors, sign_in])
+    add_health(app)
+    if "api" in parts.settings.run:
+        add_routes(app)
+    return app
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Parts]:
+    """All parts of a service, their background tasks running until the end."""
+    async with open_engine(settings) as engine, authenticator(settings) as signing_in:
+        feed = Feed(engine.log)
+        await feed.start()
+        leases = await open_leases(engine)
+        await engine.database.define(read_models(engine, 1).tables())
+
+        freshness = Freshness(
+            engine.log, feed, leases, lambda generation: read_models(engine, generation), settings.read_timeout
+        )
+        writer = Writer(engine.log, feed, settings.write_timeout)
+        aggregates = Aggregates(engine.log, feed)
+        definitions = TenantDefinitions(aggregates, settings.attributes)
+        parts = Parts(
+            settings=settings,
+            authenticator=signing_in,
+            log=engine.log,
+            database=engine.database,
+            feed=feed,
+            writer=writer,
+            definitions=definitions,
+            commands=Commands(engine.log, writer, aggregates, definitions),
+            freshness=freshness,
+            leases=leases,
+            metrics=Metrics(),
+            rate_limit=RateLimit(settings.requests_per_tenant, settings.redis_url),
+            follower=_follower(engine, feed, leases, freshness) if "projector" in settings.run else None,
+        )
+        await freshness.look()
+        async with _background(parts, engine):
+            yield parts
+
+
+async def open_leases(engine: Engine) -> Leases:
+    """The leases of this process, and a row for every follower."""
+    await engine.database.define(lease.tables(engine.database.dialect))
+    holder = f"{socket.gethostname()}:{os.getpid()}"
+    leases = Leases(engine.database, holder, str(engine.log.log_id), exclusive=engine.exclusive)
+    await leases.register(FOLLOWER)
+    return leases
+
+
+def read_models(engine: Engine, generation: int) -> ReadModels:
+    return ReadModels(engine.database.dialect, orjson, generation)
+
+
+def _follower(engine: Engine, feed: Feed, leases: Leases, freshness: Freshness) -> Follower:
+    def moved(generation: int, position: int) -> None:
+        freshness.moved(generation, position)
+        engine.tell_read(f"{generation} {position}")
+
+    return Follower(
+        FOLLOWER,
+        feed,
+        engine.database,
+        leases,
+        lambda generation: read_models(engine, generation),
+        moved,
+        lambda event, what: _log.warning(event, detail=what),
+    )
+
+
+@asynccontextmanager
+async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
+    """The tasks that run beside the requests. The writer ends last, when everything that waits is committed."""
+    engine.listen(lambda _: parts.feed.ring(), parts.freshness.heard)
+    writing = asyncio.create_task(parts.writer.run(), name="writer")
+    loops: list[Coroutine[Any, Any, None]] = [parts.feed.run(), parts.freshness.run()]
+    if engine.bells is not None:
+        loops.append(engine.bells.run())
+    if parts.follower is not None:
+        loops.append(_following(parts, parts.follower))
+    tasks = [asyncio.create_task(_watched(loop), name=loop.__name__) for loop in loops]
+    try:
+        yield
+    finally:
+        parts.writer.close()
+        await writing
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _following(parts: Parts, follower: Follower) -> None:
+    try:
+        await follower.run()
+    except Stopped as stopped:
+        parts.stopped = f"{follower.name}: {stopped}"
+        _log.error("follower_stopped", follower=follower.name, reason=str(stopped))  # noqa: TRY400 - the reason is all
+
+
+async def _watched(loop: Coroutine[Any, Any, None]) -> None:
+    """A loop that fails in a way nobody foresaw says so, rather than vanish."""
+    try:
+        await loop
+    except Exception:
+        _log.exception("task_failed", task=loop.__name__)
+        raise

@@ -1,0 +1,92 @@
+"""Which database: everything that differs between the engines is chosen here, and nowhere else."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from projections.database import Database
+from service.settings import Settings
+from service.store.log import Log
+from service.store.postgres import Bells, Postgres
+from service.store.postgres_log import HEAD_CHANNEL, PostgresLog
+from service.store.sqlite import DatabaseFile, SqliteDatabase, only_writer
+from service.store.sqlite_log import SqliteLog
+
+READ_CHANNEL = "read"
+
+
+def _nobody(_word: str) -> None:
+    """An embedded database has no other processes to wake."""
+
+
+@dataclass(slots=True)
+class Engine:
+    """A log and the read models' database. `exclusive`: no other process writes to them.
+
+    `told_head` and `told_read` take what is called when another process rings; `tell_read` rings for the others.
+    """
+
+    log: Log
+    database: Database
+    exclusive: bool
+    tell_read: Callable[[str], None] = _nobody
+    bells: Bells | None = field(default=None)
+
+    def listen(self, head_moved: Callable[[str], None], read_moved: Callable[[str], None]) -> None:
+        if self.bells is not None:
+            self.bells.on(HEAD_CHANNEL, head_moved)
+            self.bells.on(READ_CHANNEL, read_moved)
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings, *, writing: bool = True) -> AsyncIterator[Engine]:
+    """Connect, and create or upgrade the schema. `writing`: take the lock of an embedded database.
+
+    Raises Unreachable, SchemaTooNew, InUse.
+    """
+    opened = _open_postgres(settings) if settings.postgres else _open_sqlite(settings, writing=writing)
+    async with opened as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def _open_postgres(settings: Settings) -> AsyncIterator[Engine]:
+    postgres = Postgres(
+        settings.database_url, settings.database_schema, settings.database_pool, settings.database_timeout
+    )
+    bells = Bells(postgres)
+    log = PostgresLog(postgres, bells)
+    try:
+        await postgres.open()
+        await log.open()
+        yield Engine(log, postgres, False, lambda word: bells.ring(READ_CHANNEL, word), bells)
+    finally:
+        await log.close()
+        await postgres.close()
+
+
+@asynccontextmanager
+async def _open_sqlite(settings: Settings, *, writing: bool) -> AsyncIterator[Engine]:
+    path = settings.sqlite_path
+    if not writing:
+        async with _open_files(settings) as engine:
+            yield engine
+        return
+    with only_writer(path):
+        async with _open_files(settings) as engine:
+            yield engine
+
+
+@asynccontextmanager
+async def _open_files(settings: Settings) -> AsyncIterator[Engine]:
+    path = settings.sqlite_path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = DatabaseFile(path, "FULL")
+    derived = DatabaseFile(path.with_name(f"{path.stem}.read{path.suffix}"), "NORMAL")
+    try:
+        log = SqliteLog(kept)
+        await log.open()
+        yield Engine(log, SqliteDatabase(derived), exclusive=True)
+    finally:
+        kept.close()
+        derived.close()

@@ -1,0 +1,1 @@
+"""The API: routes parse, call one thing and render; nothing is decided here."""

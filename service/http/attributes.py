@@ -1,0 +1,102 @@
+"""Attributes: what a tenant's incidents may have, and what one incident has."""
+
+import orjson
+from aiohttp import web
+
+from domain.attribute_schema import AttributeSchema
+from domain.errors import Absent
+from domain.incident import Incident
+from projections.documents import incident_document
+from service.commands import Done
+from service.definitions import empty_schema, schema_of
+from service.http.answers import success
+from service.http.call import Call
+from service.http.models import AttributeBody, AttributeEditBody, DefinitionBody
+from service.http.preconditions import lock_of
+from service.http.queries import Parameters
+
+PATH = "/v1/incident/attributes"
+
+
+async def definitions(call: Call) -> web.Response:
+    parameters = Parameters(call.request, once={"retired"})
+    retired = parameters.flag("retired") or False
+    parameters.done()
+    models = await call.read_models()
+    defined = await models.definitions.of(
+        call.parts.database, call.tenant_id, call.parts.definitions.defaults, retired=retired
+    )
+    return success(orjson.dumps(defined))
+
+
+async def define(call: Call) -> web.Response:
+    Parameters(call.request).done()
+    sent = await call.body()
+    body = call.checked(DefinitionBody, sent)
+    act, defaults = call.act(sent), call.parts.definitions.defaults
+    done: Done[AttributeSchema] = await call.parts.commands.change(
+        act,
+        schema_of(call.tenant_id),
+        lambda schema, _: schema.define(act, body["name"], body["type"], defaults),
+        lambda: empty_schema(call.tenant_id),
+    )
+    return call.written(done, orjson.dumps({"name": body["name"], "type": body["type"]}), 201, f"{PATH}/{body['name']}")
+
+
+async def retire(call: Call) -> web.Response:
+    Parameters(call.request).done()
+    sent = await call.body()
+    name = call.request.match_info["name"]
+    act, defaults = call.act(sent), call.parts.definitions.defaults
+    done: Done[AttributeSchema] = await call.parts.commands.change(
+        act,
+        schema_of(call.tenant_id),
+        lambda schema, _: schema.retire(act, name, defaults),
+        lambda: empty_schema(call.tenant_id),
+    )
+    return call.written(done, orjson.dumps({"name": name, "type": done.aggregate.types[name]}))
+
+
+async def values(call: Call) -> web.Response:
+    Parameters(call.request).done()
+    models = await call.read_models()
+    found = await models.incidents.get(call.parts.database, call.tenant_id, str(call.id()))
+    if found is None:
+        raise Absent
+    return success(orjson.dumps(orjson.loads(found[1])["attributes"] or {}))
+
+
+async def add(call: Call) -> web.Response:
+    return await _set(call, new=True)
+
+
+async def put(call: Call) -> web.Response:
+    return await _set(call, new=False)
+
+
+async def remove(call: Call) -> web.Response:
+    parameters = Parameters(call.request, once={"occ_lock"})
+    parameters.done()
+    sent = await call.body()
+    lock = lock_of(call.request, sent, parameters.one("occ_lock"))
+    act, name = call.act(sent), call.request.match_info["name"]
+    done: Done[Incident] = await call.parts.commands.change(
+        act, call.id(), lambda incident, _: incident.remove_attribute(act, name, lock.occ_lock, lock.match)
+    )
+    return call.written(done, orjson.dumps(incident_document(done.aggregate)))
+
+
+async def _set(call: Call, *, new: bool) -> web.Response:
+    Parameters(call.request).done()
+    sent = await call.body()
+    body = call.checked(AttributeBody if new else AttributeEditBody, sent)
+    lock = lock_of(call.request, body)
+    act = call.act(sent)
+    done: Done[Incident] = await call.parts.commands.change(
+        act,
+        call.id(),
+        lambda incident, known: incident.set_attribute(
+            act, body["name"], body["value"], lock.occ_lock, known, lock.match, new=new
+        ),
+    )
+    return call.written(done, orjson.dumps(incident_document(done.aggregate)))

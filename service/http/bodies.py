@@ -1,0 +1,75 @@
+"""Request bodies: read within limits and parsed as strict JSON."""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import orjson
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from domain.errors import Fault
+from domain.event import Json
+from service.http.statuses import BadRequest
+
+MAX_BODY: Final = 2**20
+"""Bytes of a request's body, decompressed."""
+
+_JSON_TYPES = re.compile(r"(text/plain|application/json|application/[\w.!#$&^-]+\+json)\s*(;.*)?", re.IGNORECASE)
+_LONG_NUMBER = re.compile(rb"\d{19}")
+_MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**64 - 1
+
+
+async def read_json(request: web.Request, timeout: float) -> dict[str, Json] | None:
+    """The body as an object, None where there is none. Raises BadRequest: 400, 408, 413 or 415."""
+    if not request.body_exists:
+        return None
+    try:
+        async with asyncio.timeout(timeout):
+            data = await request.read()
+    except TimeoutError:
+        raise BadRequest(Fault("REQUEST_TIMEOUT", f"the body must arrive within {timeout:g} s"), 408) from None
+    except web.HTTPRequestEntityTooLarge:
+        raise BadRequest(Fault("BODY_TOO_LARGE", f"the body may have {MAX_BODY} bytes"), 413) from None
+    except (web.RequestPayloadError, HttpProcessingError):
+        raise BadRequest(Fault("BODY_INVALID", "the body cannot be read")) from None
+    if not data:
+        return None
+    content_type = request.headers.get("Content-Type")
+    if content_type is not None and not _JSON_TYPES.fullmatch(content_type):
+        raise BadRequest(Fault("TYPE_UNSUPPORTED", "send application/json"), 415)
+    value = parse(data)
+    if not isinstance(value, dict):
+        raise BadRequest(Fault("BODY_INVALID", "must be a JSON object"))
+    return value
+
+
+def parse(data: bytes) -> Json:
+    """Raises BadRequest for what is no JSON, and for a number that 64 bits cannot hold."""
+    try:
+        if _LONG_NUMBER.search(data):
+            json.loads(data, parse_int=_whole, parse_constant=_whole)
+        return orjson.loads(data)
+    except (ValueError, RecursionError):
+        raise BadRequest(Fault("JSON_INVALID", "must be JSON in UTF-8, numbers within 64 bits")) from None
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if not _MIN_INTEGER <= value <= _MAX_INTEGER:
+        raise ValueError("beyond 64 bits")
+    return value
+
+
+def misdirected(body: Mapping[str, Json], id: str) -> BadRequest | None:
+    """The body of an attribute or a comment at the incident's own path, as old examples have it."""
+    members = set(body) - {"occ_lock"}
+    if members == {"name", "value"}:
+        place = "attributes"
+    elif members in ({"text"}, {"id", "text"}):
+        place = "comments"
+    else:
+        return None
+    return BadRequest(Fault("WRONG_PATH", f"this belongs to /v1/incident/{id}/{place}"))

@@ -1,0 +1,93 @@
+"""One request on its way: who asks, what was sent, and the parts of the service that answer it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from domain.errors import Fault, Forbidden, Invalid
+from domain.event import Act, Json, Kept
+from projections.read_models import ReadModels
+from service.auth.identity import Identity
+from service.commands import Done
+from service.http.answers import success
+from service.http.bodies import read_json
+from service.http.idempotency import command_of
+from service.http.models import faults_of
+from service.http.preconditions import etag
+from service.http.statuses import BadRequest
+from service.parts import PARTS, Parts
+
+IDENTITY: Final = web.RequestKey("identity", Identity)
+TRACE_ID: Final = web.RequestKey("trace_id", str)
+MAX_POSITION_DIGITS: Final = 18
+
+
+class Call:
+    """What a handler works with."""
+
+    def __init__(self, request: web.Request) -> None:
+        self.request = request
+        self.parts: Parts = request.app[PARTS]
+        self.identity = request[IDENTITY]
+
+    @property
+    def tenant_id(self) -> str:
+        return self.identity.tenant_id
+
+    def id(self, name: str = "id") -> UUID:
+        return UUID(self.request.match_info[name])
+
+    def may_write(self) -> None:
+        if not self.identity.may_write:
+            raise Forbidden("this token may only read")
+
+    def may_define(self) -> None:
+        if not self.identity.may_define:
+            raise Forbidden("only a deployer may define attributes")
+
+    async def body(self) -> dict[str, Json]:
+        """The body as a JSON object; nothing counts as an empty one."""
+        return await read_json(self.request, self.parts.settings.request_timeout) or {}
+
+    def checked(self, model: type[BaseModel], body: Mapping[str, Json]) -> dict[str, Any]:
+        """The body's members, defaults filled in. Raises Invalid with every fault."""
+        try:
+            return model.model_validate(body).__dict__
+        except ValidationError as error:
+            raise Invalid(faults_of(error)) from None
+
+    def act(self, body: Mapping[str, Json] | None = None) -> Act:
+        """The command that this request is."""
+        identity = self.identity
+        command_id, digest = command_of(self.request, identity, body)
+        return Act(
+            tenant_id=identity.tenant_id,
+            user_id=identity.user_id,
+            user_name=identity.user_name,
+            command_id=command_id,
+            trace_id=self.request[TRACE_ID],
+            at=datetime.now(UTC),
+            request_digest=digest,
+        )
+
+    async def read_models(self) -> ReadModels:
+        """As fresh as this tenant's own writes, and as the client asks. Raises NotFresh, BadRequest, Invalid."""
+        text = self.request.headers.get("Ims-Min-Position")
+        if text is not None and not (text.isascii() and text.isdigit() and len(text) <= MAX_POSITION_DIGITS):
+            raise BadRequest(Fault("HEADER_INVALID", "must be a position, as a write answered it", "Ims-Min-Position"))
+        return await self.parts.freshness.current(self.tenant_id, None if text is None else int(text))
+
+    def written(self, done: Done[Any], data: bytes, status: int = 200, location: str | None = None) -> web.Response:
+        """The answer to a write; from here on this tenant's reads wait for it."""
+        kept: Kept = done.aggregate
+        headers = {"ETag": etag(kept.version)}
+        if done.position is not None:
+            headers["Ims-Position"] = str(done.position)
+            self.parts.freshness.acknowledge(self.tenant_id, done.position)
+        if location is not None:
+            headers["Location"] = location
+        return success(data, status=status, headers=headers)

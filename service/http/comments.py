@@ -1,0 +1,155 @@
+"""Comments on an incident: add, list, edit, remove."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import orjson
+from aiohttp import web
+
+from domain.comment import Comment
+from domain.errors import Absent, Fault, Invalid
+from projections.comments import Comments
+from projections.documents import comment_document
+from service.commands import Done
+from service.http import cursors
+from service.http.answers import success
+from service.http.call import Call
+from service.http.models import CommentBody, CommentEditBody, CommentRemovalBody
+from service.http.preconditions import Lock, lock_of
+from service.http.queries import DEFAULT_SIZE, MAX_PAGE, MAX_SIZE, PAGING, Parameters
+from service.http.streams import stream
+
+CHUNK: Final = 500
+"""Comments read at once when all are streamed."""
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+async def add(call: Call) -> web.Response:
+    Parameters(call.request).done()
+    sent = await call.body()
+    body = call.checked(CommentBody, sent)
+    act, id, incident_id = call.act(sent), uuid4(), call.id()
+    done: Done[Comment] | None = await call.parts.commands.repeated(act)
+    if done is None:
+        await _incident(call)
+        done = await call.parts.commands.create(act, lambda _: Comment.add(act, id, incident_id, body["text"]))
+    return _answer(call, done, 201, f"/v1/incident/{incident_id}/comments/{done.aggregate.id}")
+
+
+async def comments(call: Call) -> web.StreamResponse:
+    parameters = Parameters(call.request, once=PAGING)
+    number = parameters.whole("page", 1, 1, MAX_PAGE)
+    size = parameters.whole("size", DEFAULT_SIZE, 1, MAX_SIZE)
+    if "cursor" in parameters and "page" in parameters:
+        parameters.fault("PARAMETER_INVALID", "a cursor does not go with a page", "cursor")
+    parameters.done()
+    id = str(call.id())
+    if "cursor" in parameters:
+        return await _from_cursor(call, id, size, parameters.one("cursor") or "")
+    models = await call.read_models()
+    if "page" in parameters or "size" in parameters:
+        found = await models.comments.page(call.parts.database, call.tenant_id, id, size, offset=(number - 1) * size)
+        return _page(found, {"number": number, "size": size})
+    first = await models.comments.page(call.parts.database, call.tenant_id, id, CHUNK)
+    if first is None:
+        raise Absent
+    return await stream(call.request, "comments", _every(call, models.comments, id, first[1]))
+
+
+async def edit(call: Call) -> web.Response:
+    Parameters(call.request).done()
+    sent = await call.body()
+    body = call.checked(CommentEditBody, sent)
+    lock = lock_of(call.request, body)
+    if lock.occ_lock is None and not lock.conditional:
+        raise Invalid([Fault("MEMBER_MISSING", "is required, or an If-Match header", "occ_lock")])
+    act, moderator = call.act(sent), call.identity.may_define
+    incident_id = await _incident(call)
+
+    def decide(comment: Comment, _: object) -> None:
+        _belongs(comment, incident_id)
+        comment.edit(act, body["text"], lock.occ_lock, lock.match, moderator=moderator)
+
+    return _answer(call, await call.parts.commands.change(act, call.id("comment_id"), decide))
+
+
+async def remove(call: Call) -> web.Response:
+    parameters = Parameters(call.request, once={"occ_lock"})
+    parameters.done()
+    sent = await call.body()
+    lock = lock_of(call.request, call.checked(CommentRemovalBody, sent), parameters.one("occ_lock"))
+    return await _remove(call, call.id("comment_id"), lock, sent)
+
+
+async def remove_named(call: Call) -> web.Response:
+    """The seed's form: the comment's id in the body or the query."""
+    parameters = Parameters(call.request, once={"id", "occ_lock"})
+    parameters.done()
+    sent = await call.body()
+    body = call.checked(CommentRemovalBody, sent)
+    named = {id for id in (body["id"], parameters.one("id")) if id is not None}
+    if len(named) != 1 or not all(isinstance(id, str) and _UUID.fullmatch(id) for id in named):
+        raise Invalid([Fault("MEMBER_MISSING", 'name one comment: {"id": …} in the body, or ?id=', "id")])
+    return await _remove(call, UUID(named.pop()), lock_of(call.request, body, parameters.one("occ_lock")), sent)
+
+
+async def _remove(call: Call, id: UUID, lock: Lock, sent: dict[str, Any]) -> web.Response:
+    act, moderator = call.act(sent), call.identity.may_define
+    incident_id = await _incident(call)
+
+    def decide(comment: Comment, _: object) -> None:
+        _belongs(comment, incident_id)
+        comment.remove(act, lock.occ_lock, lock.match, moderator=moderator)
+
+    return _answer(call, await call.parts.commands.change(act, id, decide))
+
+
+async def _incident(call: Call) -> UUID:
+    """The incident's id, where it is there to be commented on."""
+    if await call.parts.commands.visible(call.tenant_id, call.id()) is None:
+        raise Absent
+    return call.id()
+
+
+def _belongs(comment: Comment, incident_id: UUID) -> None:
+    if not isinstance(comment, Comment) or comment.incident_id != incident_id:
+        raise Absent
+
+
+async def _every(call: Call, model: Comments, id: str, first: list[tuple[bytes, int]]) -> AsyncIterator[list[bytes]]:
+    rows = first
+    while rows:
+        yield [document for document, _ in rows]
+        if len(rows) < CHUNK:
+            return
+        found = await model.page(call.parts.database, call.tenant_id, id, CHUNK, after=rows[-1][1])
+        rows = found[1] if found else []
+
+
+async def _from_cursor(call: Call, id: str, size: int, cursor: str) -> web.Response:
+    bound_to = cursors.fingerprint(call.tenant_id, id)
+    keys = cursors.decode(cursor, bound_to, [int])
+    models = await call.read_models()
+    found = await models.comments.page(
+        call.parts.database, call.tenant_id, id, size + 1, after=keys[0] if keys else None
+    )
+    place: dict[str, Any] = {"size": size}
+    if found is not None and len(found[1]) > size:
+        place["next"] = cursors.encode(bound_to, [found[1][size - 1][1]])
+        found = found[0], found[1][:size]
+    return _page(found, place)
+
+
+def _page(found: tuple[int, list[tuple[bytes, int]]] | None, place: dict[str, Any]) -> web.Response:
+    if found is None:
+        raise Absent
+    total, rows = found
+    data = b'{"comments":[%b],"total":%d}' % (b",".join(document for document, _ in rows), total)
+    return success(data, page={**place, "total_records": total, "count": len(rows), "sort": ["created_at,asc"]})
+
+
+def _answer(call: Call, done: Done[Comment], status: int = 200, location: str | None = None) -> web.Response:
+    return call.written(done, orjson.dumps(comment_document(done.aggregate)), status, location)

@@ -1,0 +1,61 @@
+"""What machines and people ask of the service itself, without a token: alive, ready, status, metrics."""
+
+import asyncio
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from projections.database import Unavailable
+from service.http.answers import HEADERS
+from service.metrics import CONTENT_TYPE_LATEST
+from service.parts import PARTS, Parts
+from service.status import status_of
+
+READY_SECONDS = 2.0
+"""How long the store may take to answer."""
+
+
+async def livez(request: web.Request) -> web.Response:
+    return _json({"status": "alive"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """A process that serves the API is ready when its store answers; one that only follows, while its follower lives."""
+    problem = await _problem(request.app[PARTS])
+    return _json({"status": "not ready", "reason": problem}, 503) if problem else _json({"status": "ready"})
+
+
+async def status(request: web.Request) -> web.Response:
+    return _json(await status_of(request.app[PARTS]))
+
+
+async def metrics(request: web.Request) -> web.Response:
+    parts = request.app[PARTS]
+    parts.metrics.head.set(parts.feed.head.value)
+    parts.metrics.waiting.set(parts.writer.waiting)
+    parts.metrics.read_position.set(parts.freshness.position.value)
+    parts.metrics.stopped.set(bool(parts.stopped))
+    return web.Response(body=parts.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _problem(parts: Parts) -> str:
+    if "api" not in parts.settings.run and parts.stopped:
+        return "a follower has stopped"
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            await parts.log.head()
+    except (Unavailable, TimeoutError):
+        return "the store does not answer"
+    return ""
+
+
+def _json(value: Any, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(value), status=status, headers=HEADERS)
+
+
+def add_health(app: web.Application) -> None:
+    app.router.add_get("/livez", livez)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/status", status)
+    app.router.add_get("/metrics", metrics)

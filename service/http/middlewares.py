@@ -1,0 +1,101 @@
+"""What every request passes: a trace id, the time it took, an answer for every error; then, for the API, who asks."""
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import hdrs, web
+from opentelemetry.trace import get_current_span
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from domain.errors import Absent, Fault
+from service.auth.errors import Refusal, Unauthenticated
+from service.http.answers import failure
+from service.http.call import IDENTITY, TRACE_ID
+from service.http.statuses import BadRequest, Failure, failure_of
+from service.parts import PARTS
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+API = "/v1"
+
+_log = structlog.get_logger(__name__)
+_propagator = TraceContextTextMapPropagator()
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """One answer and one record for each failure; the record says more than the answer, but nothing that was sent."""
+    started = time.perf_counter()
+    trace_id = request[TRACE_ID] = trace_of(request)
+    try:
+        response = await handler(request)
+    except web.HTTPException as error:
+        problem = _of_the_router(error)
+        response = failure(problem.status, problem.message, problem.errors, trace_id, problem.headers)
+        _report(request, problem, None)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the log the cause
+        known = failure_of(error)
+        problem = known or Failure(500, "The service failed.", [{"code": "INTERNAL", "message": "see its log"}])
+        response = failure(problem.status, problem.message, problem.errors, trace_id, problem.headers)
+        _report(request, problem, None if known and problem.status < 500 else error)
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else "unknown"
+    request.app[PARTS].metrics.answered(request.method, route, response.status, time.perf_counter() - started)
+    return response
+
+
+@web.middleware
+async def sign_in(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """All of the API, unknown paths too, is for those with a token."""
+    if not request.path.startswith(API) or request.path[len(API) : len(API) + 1] not in ("", "/"):
+        return await handler(request)
+    parts = request.app[PARTS]
+    authorization = request.headers.get(hdrs.AUTHORIZATION)
+    identity = parts.authenticator.remembered(authorization)
+    if identity is None:
+        if len(request.headers.getall(hdrs.AUTHORIZATION, [])) > 1:
+            raise Unauthenticated(Refusal.TOKEN_INVALID, "The request carries several Authorization headers.")
+        identity = await parts.authenticator.authenticate(authorization)
+    request[IDENTITY] = identity
+    if not parts.rate_limit.off and not await parts.rate_limit.allows(identity.tenant_id):
+        window = str(parts.rate_limit.window)
+        raise BadRequest(Fault("RATE_LIMITED", f"try again within {window} s"), 429, {"Retry-After": window})
+    return await handler(request)
+
+
+def trace_of(request: web.Request) -> str:
+    """The trace that a W3C `traceparent` names, or a new one: 32 hexadecimal digits."""
+    traceparent = request.headers.get("traceparent")
+    if traceparent is not None:
+        context = get_current_span(_propagator.extract({"traceparent": traceparent})).get_span_context()
+        if context.is_valid:
+            return f"{context.trace_id:032x}"
+    return secrets.token_hex(16)
+
+
+def _of_the_router(error: web.HTTPException) -> Failure:
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ",".join(sorted(error.allowed_methods))
+        text = f"allowed: {allowed}"
+        return Failure(405, text, [{"code": "METHOD_NOT_ALLOWED", "message": text}], {"Allow": allowed})
+    absent = failure_of(Absent())
+    if error.status == 404 and absent is not None:
+        return absent
+    return Failure(error.status, error.reason, [{"code": "BODY_INVALID", "message": error.reason}])
+
+
+def _report(request: web.Request, problem: Failure, cause: Exception | None) -> None:
+    level = _log.error if problem.status >= 500 else _log.warning
+    level(
+        "request_failed",
+        method=request.method,
+        route=getattr(request.match_info.route.resource, "canonical", "unknown"),
+        status=problem.status,
+        codes=[shown["code"] for shown in problem.errors],
+        fields=[shown["field"] for shown in problem.errors if "field" in shown],
+        trace_id=request[TRACE_ID],
+        tenant_id=getattr(request.get(IDENTITY), "tenant_id", None),
+        exc_info=cause if problem.status == 500 else None,
+        cause=None if cause is None else f"{type(cause).__name__}: {cause}",
+    )

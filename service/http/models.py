@@ -1,0 +1,161 @@
+"""The shapes of request bodies, made of the domain's own rules: they check what is sent and describe it in OpenAPI."""
+
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema, create_model
+from pydantic_core import PydanticCustomError
+
+from domain.attribute_types import NAME_PATTERN, AttributeType
+from domain.errors import Fault
+from domain.event import Json
+from domain.moments import MOMENT_PATTERN
+from domain.rules import COMMENT_TEXT, DEFAULTS, DETAILS, OCC_LOCK, Code, Flag, Moment, Rule, Text, Whole
+
+MAX_ATTRIBUTES: Final = 1_000
+"""Members of an `attributes` object in a request."""
+SERVER_MEMBERS: Final = frozenset({"id", "created_at", "created_by", "updated_at", "updated_by", "tenant_id"})
+"""Members that only the server sets: ignored in bodies, so that a client may send back what it got."""
+
+
+class Body(BaseModel):
+    """Unknown members are refused; those that only the server sets are let pass."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Lenient(BaseModel):
+    """Other members are ignored: the oldest clients send whole incidents where only a lock is of use."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+
+def schema_of(rule: Rule) -> dict[str, Any]:
+    """What a rule says, as JSON Schema."""
+    match rule:
+        case Text(limit, required):
+            return {"type": "string", "minLength": 1 if required else 0, "maxLength": limit} | (
+                {"pattern": r"\S"} if required else {}
+            )
+        case Code():
+            return {"type": "string"}
+        case Moment(required):
+            moment = {"type": "string", "pattern": MOMENT_PATTERN}
+            return moment if required else {"anyOf": [moment, {"type": "null"}]}
+        case Whole(low, high):
+            return {"type": "integer", "minimum": low, "maximum": high}
+        case Flag():
+            return {"type": "boolean"}
+
+
+def _member(rule: Rule, default: Json = ..., *, nullable: bool = False) -> Any:
+    """A member that the rule decides about; `nullable`: null stands for the default."""
+
+    def check(value: object) -> object:
+        if value is None and nullable:
+            return default
+        fault = rule(value)
+        if fault is not None:
+            raise PydanticCustomError(fault.code, "{message}", {"message": fault.message})
+        return value
+
+    schema = schema_of(rule)
+    if nullable and "anyOf" not in schema:
+        schema = {"anyOf": [schema, {"type": "null"}]}
+    return Annotated[Any, PlainValidator(check), WithJsonSchema(schema)]
+
+
+def _attributes(value: object) -> object:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise PydanticCustomError("TYPE_INVALID", "must be an object or null")
+    if len(value) > MAX_ATTRIBUTES:
+        raise PydanticCustomError("NUMBER_OUT_OF_RANGE", f"must have at most {MAX_ATTRIBUTES} members")
+    return value
+
+
+def _value(value: object) -> object:
+    if isinstance(value, str | int | float):
+        return value
+    raise PydanticCustomError("TYPE_INVALID", "must be a text, a number, true or false")
+
+
+def _ignored(names: frozenset[str]) -> dict[str, tuple[Any, Any]]:
+    return {name: (Any, Field(default=None, description="Ignored: only the server sets it.")) for name in sorted(names)}
+
+
+VALUE_SCHEMA: Final = {"type": ["string", "number", "boolean"]}
+ATTRIBUTES_SCHEMA: Final = {"anyOf": [{"type": "object", "additionalProperties": VALUE_SCHEMA}, {"type": "null"}]}
+PATCH_SCHEMA: Final = {
+    "anyOf": [
+        {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}},
+        {"type": "null"},
+    ]
+}
+_ATTRIBUTES: Final[Any] = Annotated[Any, PlainValidator(_attributes), WithJsonSchema(ATTRIBUTES_SCHEMA)]
+_ATTRIBUTES_PATCH: Final[Any] = Annotated[Any, PlainValidator(_attributes), WithJsonSchema(PATCH_SCHEMA)]
+_VALUE: Final[Any] = Annotated[Any, PlainValidator(_value), WithJsonSchema(VALUE_SCHEMA)]
+_DEFINED_NAME: Final[Any] = Annotated[str, WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
+_DEFINED_TYPE: Final[Any] = Annotated[
+    str, WithJsonSchema({"type": "string", "enum": [str(kind) for kind in AttributeType]})
+]
+_ID: Final[Any] = Annotated[Any, WithJsonSchema({"type": "string", "format": "uuid"})]
+_LOCK: Final[tuple[Any, Any]] = (_member(OCC_LOCK), None)
+
+_REQUIRED = {name: (_member(rule), ...) for name, rule in DETAILS.items() if name not in DEFAULTS}
+_OPTIONAL = {name: (_member(DETAILS[name], default, nullable=True), default) for name, default in DEFAULTS.items()}
+_TOUCHED = {name: (_member(DETAILS[name], None, nullable=name in DEFAULTS), None) for name in DETAILS}
+
+
+def _model(name: str, base: type[BaseModel], *members: dict[str, tuple[Any, Any]]) -> type[BaseModel]:
+    merged: dict[str, Any] = {}
+    for some in members:
+        merged.update(some)
+    return create_model(name, __base__=base, **merged)
+
+
+ReportBody = _model(
+    "ReportBody",
+    Body,
+    _REQUIRED,
+    _OPTIONAL,
+    {"attributes": (_ATTRIBUTES, None)},
+    _ignored(SERVER_MEMBERS | {"occ_lock"}),
+)
+EditBody = _model(
+    "EditBody",
+    Body,
+    _REQUIRED,
+    _OPTIONAL,
+    {"attributes": (_ATTRIBUTES, None), "occ_lock": _LOCK},
+    _ignored(SERVER_MEMBERS),
+)
+PatchBody = _model(
+    "PatchBody", Body, _TOUCHED, {"attributes": (_ATTRIBUTES_PATCH, None), "occ_lock": _LOCK}, _ignored(SERVER_MEMBERS)
+)
+LockBody = _model("LockBody", Lenient, {"occ_lock": _LOCK})
+AttributeBody = _model("AttributeBody", Body, {"name": (str, ...), "value": (_VALUE, ...)})
+AttributeEditBody = _model("AttributeEditBody", AttributeBody, {"occ_lock": _LOCK})
+DefinitionBody = _model("DefinitionBody", Body, {"name": (_DEFINED_NAME, ...), "type": (_DEFINED_TYPE, ...)})
+CommentBody = _model("CommentBody", Body, {"text": (_member(COMMENT_TEXT), ...)})
+CommentEditBody = _model("CommentEditBody", CommentBody, {"occ_lock": _LOCK})
+CommentRemovalBody = _model("CommentRemovalBody", Lenient, {"id": (_ID, None), "occ_lock": _LOCK})
+
+
+def faults_of(error: ValidationError) -> list[Fault]:
+    """Every fault that the model found, in the API's words."""
+    faults = []
+    for found in error.errors(include_url=False, include_input=False):
+        field = ".".join(map(str, found["loc"])) or None
+        match found["type"]:
+            case "missing":
+                faults.append(Fault("MEMBER_MISSING", "is required", field))
+            case "extra_forbidden":
+                faults.append(Fault("MEMBER_UNKNOWN", "there is no such member", field))
+            case "string_too_long":
+                faults.append(Fault("TEXT_TOO_LONG", found["msg"], field))
+            case code if code.isupper():
+                faults.append(Fault(code, found["msg"], field))
+            case _:
+                faults.append(Fault("TYPE_INVALID", found["msg"], field))
+    return faults

@@ -1,0 +1,158 @@
+"""Query parameters: each is known, stands once unless it may repeat, and has its form; else 400."""
+
+import re
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from aiohttp import web
+
+from domain.attribute_types import Definitions, coerce, comparable, moment_of
+from domain.errors import Fault, Invalid
+from domain.moments import instant
+from domain.rules import Moment, unstorable
+from projections.listing import NEWEST_FIRST, SORT_COLUMNS, AttributeEquals, Filter, Sort
+
+DEFAULT_SIZE: Final = 10
+MAX_SIZE: Final = 1_000
+MAX_PAGE: Final = 10**9
+MAX_QUERY: Final = 200
+"""Characters of `q`."""
+MAX_VALUES: Final = 50
+"""Values of one repeatable filter."""
+MAX_VALUE: Final = 1_000
+"""Characters of any parameter."""
+
+CODED: Final = ("status", "type", "severity", "reported_by")
+PERIODS: Final = {"date": "date", "created": "created_at", "updated": "updated_at"}
+PAGING: Final = ("page", "size", "cursor")
+ATTRIBUTE: Final = "attributes."
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_number = re.compile(r"[0-9]{1,10}")
+
+
+class Parameters:
+    """A request's query, checked against what is allowed. Faults gather; `done` raises them all."""
+
+    def __init__(self, request: web.Request, once: Collection[str] = (), repeatable: Collection[str] = ()) -> None:
+        self.faults: list[Fault] = []
+        self._values: dict[str, list[str]] = {}
+        if request.query_string:
+            for name, value in request.query.items():
+                self._values.setdefault(name, []).append(value)
+        for name, values in self._values.items():
+            known = name in once or name in repeatable
+            if not known and not (ATTRIBUTE in once and name.startswith(ATTRIBUTE)):
+                allowed = ", ".join(sorted({*once, *repeatable})) or "none"
+                self.fault("PARAMETER_UNKNOWN", f"parameters here: {allowed}", name)
+            elif len(values) > (MAX_VALUES if name in repeatable else 1):
+                self.fault("PARAMETER_REPEATED", "may stand once" if name in once else f"at most {MAX_VALUES}", name)
+            elif any(len(value) > MAX_VALUE or unstorable(value) for value in values):
+                self.fault("PARAMETER_INVALID", f"must be text of at most {MAX_VALUE} characters", name)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def fault(self, code: str, message: str, name: str) -> None:
+        # A parameter that nobody knows may have a name of any length and form: it is not sent back whole.
+        self.faults.append(Fault(code, message, name.encode(errors="replace").decode()[:100]))
+
+    def done(self) -> None:
+        if self.faults:
+            raise Invalid(self.faults)
+
+    def all(self, name: str) -> list[str]:
+        return self._values.get(name, [])
+
+    def one(self, name: str) -> str | None:
+        return self._values[name][0] if name in self._values else None
+
+    def whole(self, name: str, default: int, low: int, high: int) -> int:
+        text = self.one(name)
+        if text is None:
+            return default
+        if not _number.fullmatch(text) or not low <= int(text) <= high:
+            self.fault("PARAMETER_INVALID", f"must be an integer from {low} to {high}", name)
+            return default
+        return int(text)
+
+    def flag(self, name: str) -> bool | None:
+        text = self.one(name)
+        if text not in (None, "true", "false"):
+            self.fault("PARAMETER_INVALID", "must be true or false", name)
+        return None if text is None else text == "true"
+
+    def moment(self, name: str) -> str | None:
+        """An instant that sorts as text; a space in place of the offset's sign is what `+` becomes in a query."""
+        text = self.one(name)
+        if text is None:
+            return None
+        text = text.replace(" ", "+")
+        fault = Moment()(text)
+        if fault is not None:
+            self.fault("PARAMETER_INVALID", fault.message, name)
+            return None
+        return instant(text)
+
+
+def filter_of(parameters: Parameters, definitions: Definitions) -> Filter:
+    """What the list is narrowed to; `definitions` with the retired ones. Faults go to the parameters."""
+    ranges = []
+    for prefix, column in PERIODS.items():
+        first, beyond = parameters.moment(f"{prefix}_from"), parameters.moment(f"{prefix}_to")
+        if first is not None or beyond is not None:
+            keys = (first, beyond) if column == "date" else (_microseconds(first), _microseconds(beyond))
+            ranges.append((column, *keys))
+    query = parameters.one("q") or ""
+    if len(query) > MAX_QUERY:
+        parameters.fault("PARAMETER_INVALID", f"must have at most {MAX_QUERY} characters", "q")
+    return Filter(
+        any_of={name: parameters.all(name) for name in CODED if name in parameters},
+        backdated=parameters.flag("backdated"),
+        ranges=ranges,
+        attributes=_attributes(parameters, definitions),
+        query=query,
+    )
+
+
+def sort_of(parameters: Parameters) -> tuple[Sort, ...]:
+    sort: list[Sort] = []
+    for text in parameters.all("sort"):
+        column, _, direction = text.partition(",")
+        direction = direction or "desc"
+        if column not in SORT_COLUMNS or direction not in ("asc", "desc") or column in {by.column for by in sort}:
+            allowed = ", ".join(SORT_COLUMNS)
+            parameters.fault("PARAMETER_INVALID", f"must be field,asc or field,desc, each once: {allowed}", "sort")
+            continue
+        sort.append(Sort(column, "asc" if direction == "asc" else "desc"))
+    return tuple(sort) or NEWEST_FIRST
+
+
+def _attributes(parameters: Parameters, definitions: Definitions) -> list[AttributeEquals]:
+    wanted: list[AttributeEquals] = []
+    for parameter in parameters._values:
+        if not parameter.startswith(ATTRIBUTE):
+            continue
+        name = parameter.removeprefix(ATTRIBUTE)
+        if name not in definitions:
+            known = ", ".join(sorted(definitions)) or "none"
+            parameters.fault("ATTRIBUTE_UNKNOWN", f"defined attributes: {known}", parameter)
+            continue
+        text = parameters.all(parameter)[0]
+        value = coerce(definitions[name], text.replace(" ", "+") if definitions[name] == "DATETIME" else text)
+        if isinstance(value, Fault):
+            parameters.fault("PARAMETER_INVALID", value.message, parameter)
+        elif definitions[name] == "DATETIME":
+            wanted.append((name, "moment", moment_of(value)))
+        else:
+            wanted.append((name, "value", comparable(value)))
+    return wanted
+
+
+def _microseconds(key: str | None) -> int | None:
+    """Microseconds since 1970 of an instant with nine digits; what is finer counts as the next one."""
+    if key is None:
+        return None
+    at = datetime.fromisoformat(key[:26]).replace(tzinfo=UTC)
+    return (at - _EPOCH) // timedelta(microseconds=1) + (key[26:] != "000")

@@ -1,0 +1,151 @@
+"""Which HTTP status each error has, and the codes that clients can rely on: the one table of both."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from domain.errors import (
+    Absent,
+    Fault,
+    Forbidden,
+    Invalid,
+    LimitReached,
+    NotDeleted,
+    Stale,
+    Taken,
+    Unmatched,
+)
+from projections.database import Unavailable
+from service.auth.errors import KeysUnreachable, Unauthenticated
+from service.commands import Contended, Erased, KeyReused
+from service.freshness import NotFresh
+from service.store.log import OutcomeUnknown, Overloaded
+
+RETRY_SECONDS: Final = 1
+"""What `Retry-After` says where a dependency is away."""
+
+CODES: Final[dict[str, str]] = {
+    "ATTRIBUTE_LIMIT": "409: the tenant has as many attributes as it may have",
+    "ATTRIBUTE_NAME_INVALID": "400: not a name for an attribute",
+    "ATTRIBUTE_TYPE_UNKNOWN": "400: not a type of attributes",
+    "ATTRIBUTE_UNKNOWN": "400: no attribute of this name is defined; the message lists those that are",
+    "BODY_INVALID": "400: the body is not a JSON object, or cannot be read",
+    "BODY_TOO_LARGE": "413: the body is over the limit",
+    "CODE_UNKNOWN": "400: not a code of the deployment; the message lists those that are",
+    "COMMAND_ERASED": "409: the request was carried out before, and its content was erased since",
+    "CONTENDED": "503: others kept changing the same thing first; try again",
+    "CURSOR_INVALID": "400: not a cursor of this tenant, filter and sort",
+    "EXISTS_ALREADY": "409: the name is in use, or a value is set",
+    "FORBIDDEN": "403: the user may not do this",
+    "HEADER_INVALID": "400: a header does not have its form",
+    "IDEMPOTENCY_KEY_REUSED": "422: the key came with another request before",
+    "INTERNAL": "500: a fault of the service; its log has more under the same trace_id",
+    "JSON_INVALID": "400: not JSON as RFC 8259 has it, or a number beyond 64 bits",
+    "KEYS_UNREACHABLE": "503: the keys that tokens are checked with are out of reach",
+    "LOCK_STALE": "409: occ_lock is not the current one; `current` and `changes` say what happened since",
+    "LOCKS_DIFFER": "400: the body and the query name different locks",
+    "MEMBER_MISSING": "400: a member is required",
+    "MEMBER_UNKNOWN": "400: there is no such member",
+    "METHOD_NOT_ALLOWED": "405: `Allow` lists what is",
+    "NOT_DELETED": "409: only what is deleted can be restored",
+    "NOT_FOUND": "404: there is nothing of this kind here for this tenant",
+    "NUMBER_OUT_OF_RANGE": "400: the message gives the range",
+    "OUTCOME_UNKNOWN": "503: whether the write was recorded could not be found out in time; repeat it with its key",
+    "OVERLOADED": "503: more writes wait than may; try again",
+    "PARAMETER_INVALID": "400: a query parameter cannot be used as it is",
+    "PARAMETER_REPEATED": "400: a query parameter stands twice that may stand once",
+    "PARAMETER_UNKNOWN": "400: there is no such query parameter here",
+    "POSITION_UNKNOWN": "400: Ims-Min-Position is beyond the end of the log",
+    "PRECONDITION_FAILED": "412: If-Match does not hold",
+    "RATE_LIMITED": "429: the tenant sent too many requests",
+    "READ_MODEL_BEHIND": "503: the read model did not reach what was written in time; try again",
+    "REQUEST_TIMEOUT": "408: the body did not arrive in time",
+    "TENANT_MISSING": "401: the token names no tenant",
+    "TEXT_EMPTY": "400: the text needs a character that is not a space",
+    "TEXT_INVALID": "400: the text has U+0000 or a lone surrogate",
+    "TEXT_TOO_LONG": "400: the message gives the limit",
+    "TIME_INVALID": "400: not an RFC 3339 time with an offset, of a date that exists",
+    "TOKEN_EXPIRED": "401: the token has expired",
+    "TOKEN_INVALID": "401: the token cannot be trusted",
+    "TOKEN_MISSING": "401: the request carries no bearer token",
+    "TYPE_INVALID": "400: a value of another type is needed",
+    "TYPE_UNSUPPORTED": "415: the body is not JSON",
+    "UNAVAILABLE": "503: the database cannot be reached; nothing was changed",
+    "WRONG_PATH": "400: this body belongs to another path, which the message names",
+}
+
+
+class BadRequest(Exception):
+    """Refused before the domain was asked; like Invalid, but of another status than 400 where one is given."""
+
+    def __init__(self, fault: Fault, status: int = 400, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(fault.code)
+        self.fault, self.status, self.headers = fault, status, headers or {}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    status: int
+    message: str
+    errors: list[dict[str, Any]]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def failure_of(error: Exception) -> Failure | None:
+    """What a client is told of an error; None where it is a fault of the service itself."""
+    if isinstance(error, Invalid):
+        return Failure(400, "The request is not valid.", [_shown(fault) for fault in error.faults])
+    if isinstance(error, BadRequest):
+        return Failure(error.status, "The request is not valid.", [_shown(error.fault)], error.headers)
+    if isinstance(error, Unauthenticated):
+        return Failure(401, error.message, [_error(error.code, error.message)], {"WWW-Authenticate": "Bearer"})
+    if isinstance(error, Stale):
+        return _stale(error)
+    for kind, (status, code, message) in _PLAIN.items():
+        if isinstance(error, kind):
+            text = message or str(error)
+            shown = _error(code, text)
+            if isinstance(error, Taken):
+                shown["field"] = error.field
+            return Failure(status, text, [shown], {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {})
+    return None
+
+
+def _stale(error: Stale) -> Failure:
+    shown: dict[str, Any] = _error("LOCK_STALE", str(error)) | {
+        "field": "occ_lock",
+        "current": {"occ_lock": error.current, "updated_at": error.updated_at, "updated_by": error.updated_by},
+        "changes": error.changes,
+    }
+    if error.truncated:
+        shown["changes_truncated"] = True
+    return Failure(409, "Somebody else has changed it since.", [shown])
+
+
+def _error(code: str, message: str) -> dict[str, Any]:
+    return {"code": code, "message": message}
+
+
+def _shown(fault: Fault) -> dict[str, Any]:
+    shown = _error(fault.code, fault.message)
+    if fault.field is not None:
+        shown["field"] = fault.field
+    return shown
+
+
+_PLAIN: Final[dict[type[Exception], tuple[int, str, str]]] = {
+    Absent: (404, "NOT_FOUND", "There is nothing here."),
+    Forbidden: (403, "FORBIDDEN", ""),
+    Unmatched: (412, "PRECONDITION_FAILED", ""),
+    Taken: (409, "EXISTS_ALREADY", ""),
+    NotDeleted: (409, "NOT_DELETED", ""),
+    LimitReached: (409, "ATTRIBUTE_LIMIT", ""),
+    Erased: (409, "COMMAND_ERASED", "The request was carried out before; its content was erased since."),
+    KeyReused: (422, "IDEMPOTENCY_KEY_REUSED", "The idempotency key came with another request before."),
+    KeysUnreachable: (503, "KEYS_UNREACHABLE", "The keys that tokens are checked with are out of reach."),
+    NotFresh: (503, "READ_MODEL_BEHIND", "The read model has not reached what was written yet."),
+    Contended: (503, "CONTENDED", "Others kept changing the same thing first."),
+    Overloaded: (503, "OVERLOADED", "More writes wait than may."),
+    OutcomeUnknown: (503, "OUTCOME_UNKNOWN", "Whether the write was recorded could not be found out in time."),
+    Unavailable: (503, "UNAVAILABLE", "The database cannot be reached."),
+}

@@ -1,0 +1,44 @@
+"""The parts of a running service, by name: made in `app.py`, used by the handlers."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from projections.database import Database
+from projections.follower import Follower
+from projections.lease import Leases
+from service.auth.tokens import Authenticator
+from service.commands import Commands
+from service.definitions import TenantDefinitions
+from service.freshness import Freshness
+from service.metrics import Metrics
+from service.rate_limit import RateLimit
+from service.settings import Settings
+from service.store.feed import Feed
+from service.store.log import Log
+from service.store.writer import Writer
+
+
+@dataclass(slots=True)
+class Parts:
+    """`follower` is None where this process builds no read models."""
+
+    settings: Settings
+    authenticator: Authenticator
+    log: Log
+    database: Database
+    feed: Feed
+    writer: Writer
+    definitions: TenantDefinitions
+    commands: Commands
+    freshness: Freshness
+    leases: Leases
+    metrics: Metrics
+    rate_limit: RateLimit
+    follower: Follower | None
+    stopped: str = ""
+    """Why a follower of this process has stopped for good; empty while all is well."""
+
+
+PARTS: Final = web.AppKey("parts", Parts)

@@ -1,0 +1,66 @@
+"""What `ims projections` does: show how far the read models are, and build them anew."""
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from projections.follower import Follower
+from projections.lease import Leases
+from projections.read_models import FOLLOWER, REBUILD
+from service.app import open_leases, read_models
+from service.engines import Engine, open_engine
+from service.settings import Settings
+from service.status import follower_states
+from service.store.feed import Feed
+from service.store.sqlite import InUse
+
+_NO_LEASE = "another rebuild is running"
+
+
+async def print_status(settings: Settings) -> None:
+    async with open_engine(settings, writing=False) as engine:
+        states = await follower_states(engine.log, await open_leases(engine))
+    table = Table("follower", "generation", "position", "lag (events)", "lag (s)", "holder", "failure")
+    for state in states:
+        table.add_row(*(str(value if value is not None else "-") for value in state.values()))
+    Console().print(table)
+
+
+async def rebuild(settings: Settings) -> None:
+    """Fill the tables of the next generation, then switch. Raises InUse where another rebuild runs, Stopped."""
+    async with open_engine(settings) as engine:
+        leases = await open_leases(engine)
+        await leases.register(REBUILD)
+        lease = await leases.acquire(REBUILD)
+        current = await leases.state(FOLLOWER)
+        if lease is None or current is None:
+            raise InUse(_NO_LEASE)
+        models = read_models(engine, current.generation + 1)
+        await engine.database.define([*models.removal(), *models.tables()])
+        lease = await leases.reset(lease, models.generation)
+        feed = Feed(engine.log)
+        await feed.start()
+        with _progress() as progress:
+            bar = progress.add_task("events", total=feed.head.value)
+            follower = Follower(
+                REBUILD, feed, engine.database, leases, lambda _: models,
+                lambda _, position: progress.update(bar, completed=position), lambda *_: None,
+            )  # fmt: skip
+            position = await follower.follow(lease, until=feed.head.value)
+        await _switch(engine, leases, models.generation, position)
+        await leases.release(lease)
+
+
+async def _switch(engine: Engine, leases: Leases, generation: int, position: int) -> None:
+    """The tables before these stay until the next rebuild: a request may still be reading them."""
+    await leases.switch(FOLLOWER, generation, position)
+    engine.tell_read(f"{generation} {position}")
+    if generation > 2:
+        await engine.database.define(read_models(engine, generation - 2).removal())
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )  # fmt: skip

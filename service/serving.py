@@ -1,0 +1,65 @@
+"""A process that serves: it listens, says so, and leaves in order when it is told to."""
+
+import asyncio
+import signal
+import sys
+from datetime import timedelta
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from service.app import application, running
+from service.auth.minting import mint
+from service.settings import Settings
+
+KEEP_ALIVE_SECONDS = 75.0
+BACKLOG = 1024
+"""Connections that wait to be accepted."""
+SAMPLE_TOKEN_LIFE = timedelta(hours=12)
+
+_log = structlog.get_logger(__name__)
+
+
+def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT."""
+    uvloop.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running(settings) as parts:
+        runner = web.AppRunner(
+            application(parts),
+            access_log=None,
+            shutdown_timeout=settings.shutdown_timeout,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+        )
+        await runner.setup()
+        site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG)
+        await site.start()
+        try:
+            _greet(settings, runner.addresses[0][1])
+            await stop.wait()
+            _log.info("stopping")
+        finally:
+            await runner.cleanup()
+    _log.info("stopped")
+
+
+def _greet(settings: Settings, port: int) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    print(f"listening on http://{host}:{port}", flush=True)  # noqa: T201
+    _log.info("listening", host=settings.host, port=port, runs=list(settings.run))
+    if "api" in settings.run and _takes_local_tokens(settings):
+        token = mint(settings, "demo", "admin", "Demo Admin", ("tenant-admin",), SAMPLE_TOKEN_LIFE)
+        shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else host  # noqa: S104
+        print(f'\ncurl -H "Authorization: Bearer {token}" http://{shown}:{port}/v1/incident\n', flush=True)  # noqa: T201
+
+
+def _takes_local_tokens(settings: Settings) -> bool:
+    """Where output may be kept as a log (a server's, on PostgreSQL), no token is shown."""
+    local = not settings.oidc_issuer and settings.jwks_file is None
+    return local and (not settings.postgres or sys.stdout.isatty())

@@ -1,0 +1,46 @@
+"""The state of every part, for people: positions, lags, who holds which lease, the last error."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from projections.database import Unavailable
+from projections.lease import FollowerState, Leases
+from service.parts import Parts
+from service.store.log import Log
+
+
+async def follower_states(log: Log, leases: Leases) -> list[dict[str, Any]]:
+    """Each follower's position and lag, in events and in seconds. Raises Unavailable."""
+    head = await log.head()
+    return [await _with_lag(log, state, head) for state in await leases.states()]
+
+
+async def status_of(parts: Parts) -> dict[str, Any]:
+    status: dict[str, Any] = {
+        "runs": list(parts.settings.run),
+        "store": "postgresql" if parts.settings.postgres else "sqlite",
+        "log": {"id": str(parts.log.log_id), "head": parts.feed.head.value},
+        "writer": {"waiting": parts.writer.waiting},
+        "signing_in": parts.authenticator.status(),
+        "error": parts.stopped or None,
+    }
+    try:
+        status["followers"] = await follower_states(parts.log, parts.leases)
+    except Unavailable:
+        status["error"] = status["error"] or "the store does not answer"
+    return status
+
+
+async def _with_lag(log: Log, state: FollowerState, head: int) -> dict[str, Any]:
+    lag = max(0, head - state.position)
+    waiting = await log.read(state.position, 1) if lag else []
+    seconds = (datetime.now(UTC) - waiting[0].recorded_at).total_seconds() if waiting else 0.0
+    return {
+        "name": state.name,
+        "generation": state.generation,
+        "position": state.position,
+        "lag_events": lag,
+        "lag_seconds": round(max(0.0, seconds), 3),
+        "holder": state.holder or None,
+        "failure": state.failure or None,
+    }
