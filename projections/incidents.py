@@ -11,7 +11,7 @@ from domain.incident import ATTRIBUTES, Incident
 from domain.moments import instant, utc_text
 from projections.database import Database, Dialect, Json, Rows
 from projections.documents import Document, incident_document
-from projections.listing import COUNTED, NEWEST_FIRST, Conditions, Filter, Sort, order
+from projections.listing import COUNTED, Conditions, Filter, Sort, order
 from projections.words import words_of
 
 CHUNK = 500
@@ -176,34 +176,31 @@ class Incidents:
         total = self._total(where, wanted)
         if beyond is not None:
             where.beyond(sort, beyond)
-        keys = [by.column for by in sort] + ["id"]
+        again = [Sort(f"page.{by.column}", by.direction) for by in (*sort, Sort("id", "asc"))]
+        keys = ", ".join(by.column for by in again)
         rows = await database.fetch(
-            f"""SELECT counted.total, page.document, {", ".join(f"page.{key}" for key in keys)}
-                FROM ({total}) AS counted LEFT JOIN (
-                    SELECT document, {", ".join(dict.fromkeys(keys))} FROM {self.table} WHERE {where}
-                    ORDER BY {order(sort)} LIMIT {size:d} OFFSET {offset:d}
-                ) AS page ON true ORDER BY {order([Sort(f"page.{by.column}", by.direction) for by in sort])}""",
+            f"""SELECT counted.total, page.document, {keys} FROM ({total}) AS counted
+                LEFT JOIN ({self._rows(where, sort)} LIMIT {size:d} OFFSET {offset:d}) AS page ON true
+                ORDER BY {", ".join(f"{by.column} {by.direction}" for by in again)}""",
             *where.args,
         )
         return Page(rows[0][0], [(document, list(keys)) for _, document, *keys in rows if document is not None])
 
-    async def every(self, database: Database, tenant_id: str) -> AsyncIterator[list[bytes]]:
-        """All documents of a tenant, newest first, by chunks; no connection is held between two of them."""
-        beyond: list[Any] | None = None
+    async def every(
+        self, database: Database, tenant_id: str, wanted: Filter, sort: Sequence[Sort]
+    ) -> AsyncIterator[list[bytes]]:
+        """All documents that match, by chunks; no connection is held between two of them."""
+        beyond: Sequence[Any] | None = None
         while True:
-            where = self._matching(tenant_id, Filter())
+            where = self._matching(tenant_id, wanted)
             if beyond is not None:
-                where.add("created_at < {}", beyond[0])
-            rows = await database.fetch(
-                f"""SELECT document, created_at FROM {self.table} WHERE {where}
-                    ORDER BY {NEWEST_FIRST[0].column} DESC LIMIT {CHUNK}""",
-                *where.args,
-            )
+                where.beyond(sort, beyond)
+            rows = await database.fetch(f"{self._rows(where, sort)} LIMIT {CHUNK}", *where.args)
             if rows:
-                yield [document for document, _ in rows]
+                yield [document for document, *_ in rows]
             if len(rows) < CHUNK:
                 return
-            beyond = [rows[-1][1]]
+            beyond = list(rows[-1])[1:]
 
     async def tally(self, database: Database, tenant_id: str) -> list[tuple[str, str, str, int]]:
         """How many incidents have each combination of status, type and severity."""
@@ -217,6 +214,10 @@ class Incidents:
         where.narrow(wanted, self.attributes)
         where.add("deleted = 0")
         return where
+
+    def _rows(self, where: Conditions, sort: Sequence[Sort]) -> str:
+        columns = ", ".join(by.column for by in (*sort, Sort("id", "asc")))
+        return f"SELECT document, {columns} FROM {self.table} WHERE {where} ORDER BY {order(sort)}"
 
     def _total(self, where: Conditions, wanted: Filter) -> str:
         if not wanted.counted:

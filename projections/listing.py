@@ -8,6 +8,7 @@ from projections.database import Dialect
 from projections.words import patterns_of
 
 Direction = Literal["asc", "desc"]
+AttributeEquals = tuple[str, Literal["value", "moment"], str]
 
 SORT_COLUMNS: Final[dict[str, type]] = {
     "created_at": int,
@@ -45,7 +46,7 @@ class Filter:
     any_of: dict[str, list[str]] = field(default_factory=dict)
     backdated: bool | None = None
     ranges: Sequence[tuple[str, Any, Any]] = ()
-    attributes: Sequence[tuple[str, Literal["value", "moment"], str]] = ()
+    attributes: Sequence[AttributeEquals] = ()
     query: str = ""
 
     @property

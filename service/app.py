@@ -117,12 +117,12 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
     """The tasks that run beside the requests. The writer ends last, when everything that waits is committed."""
     engine.listen(lambda _: parts.feed.ring(), parts.freshness.heard)
     writing = asyncio.create_task(parts.writer.run(), name="writer")
-    loops: list[Coroutine[Any, Any, None]] = [parts.feed.run(), parts.freshness.run()]
+    loops = {"feed": parts.feed.run(), "freshness": parts.freshness.run()}
     if engine.bells is not None:
-        loops.append(engine.bells.run())
+        loops["bells"] = engine.bells.run()
     if parts.follower is not None:
-        loops.append(_following(parts, parts.follower))
-    tasks = [asyncio.create_task(_watched(loop), name=loop.__name__) for loop in loops]
+        loops["follower"] = _following(parts, parts.follower)
+    tasks = [asyncio.create_task(_watched(name, loop)) for name, loop in loops.items()]
     try:
         yield
     finally:
@@ -138,13 +138,13 @@ async def _following(parts: Parts, follower: Follower) -> None:
         await follower.run()
     except Stopped as stopped:
         parts.stopped = f"{follower.name}: {stopped}"
-        _log.error("follower_stopped", follower=follower.name, reason=str(stopped))  # noqa: TRY400 - the reason is all
+        _log.error("follower_stopped", follower=follower.name, reason=str(stopped))
 
 
-async def _watched(loop: Coroutine[Any, Any, None]) -> None:
+async def _watched(name: str, loop: Coroutine[Any, Any, None]) -> None:
     """A loop that fails in a way nobody foresaw says so, rather than vanish."""
     try:
         await loop
     except Exception:
-        _log.exception("task_failed", task=loop.__name__)
+        _log.exception("task_failed", task=name)
         raise

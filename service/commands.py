@@ -12,6 +12,7 @@ from uuid import UUID
 from domain.attribute_types import Definitions
 from domain.errors import Absent, Refused, Stale
 from domain.event import Act, Kept, Recorded, fold
+from domain.incident import Incident
 from domain.moments import utc_text
 from service.aggregates import Aggregates
 from service.definitions import TenantDefinitions
@@ -65,6 +66,7 @@ class Commands:
     async def change(
         self,
         act: Act,
+        kind: type[A],
         id: UUID,
         decide: Callable[[A, Definitions], None],
         default: Callable[[], A] | None = None,
@@ -82,6 +84,8 @@ class Commands:
                 if aggregate is None:
                     raise Absent
                 try:
+                    if not isinstance(aggregate, kind):
+                        raise Absent
                     await self._decide(act, aggregate, decide, fresh)
                 except Refused as refusal:
                     self._aggregates.keep(aggregate)
@@ -102,15 +106,13 @@ class Commands:
                     fresh = True
         raise Contended
 
-    async def visible(self, tenant_id: str, id: UUID) -> Any:
-        """An aggregate of the tenant, to look at; None where there is none or it is deleted, as the log has it now."""
+    async def require_incident(self, tenant_id: str, id: UUID) -> None:
+        """Raises Absent where the tenant has no such incident or it is deleted, as the log has it now."""
         for fresh in (False, True):
-            aggregate = await self._aggregates.look(id, fresh=fresh)
-            if aggregate is not None and aggregate.tenant_id != tenant_id:
-                return None
-            if aggregate is not None and not getattr(aggregate, "deleted", False):
-                return aggregate
-        return None
+            incident = await self._aggregates.look(id, fresh=fresh)
+            if isinstance(incident, Incident) and incident.tenant_id == tenant_id and not incident.deleted:
+                return
+        raise Absent
 
     async def _decide(self, act: Act, aggregate: A, decide: Callable[[A, Definitions], None], fresh: bool) -> None:
         if aggregate.tenant_id not in ("", act.tenant_id):

@@ -7,7 +7,6 @@ from domain.attribute_schema import AttributeSchema
 from domain.errors import Absent
 from domain.incident import Incident
 from projections.documents import incident_document
-from service.commands import Done
 from service.definitions import empty_schema, schema_of
 from service.http.answers import success
 from service.http.call import Call
@@ -34,8 +33,9 @@ async def define(call: Call) -> web.Response:
     sent = await call.body()
     body = call.checked(DefinitionBody, sent)
     act, defaults = call.act(sent), call.parts.definitions.defaults
-    done: Done[AttributeSchema] = await call.parts.commands.change(
+    done = await call.parts.commands.change(
         act,
+        AttributeSchema,
         schema_of(call.tenant_id),
         lambda schema, _: schema.define(act, body["name"], body["type"], defaults),
         lambda: empty_schema(call.tenant_id),
@@ -48,8 +48,9 @@ async def retire(call: Call) -> web.Response:
     sent = await call.body()
     name = call.request.match_info["name"]
     act, defaults = call.act(sent), call.parts.definitions.defaults
-    done: Done[AttributeSchema] = await call.parts.commands.change(
+    done = await call.parts.commands.change(
         act,
+        AttributeSchema,
         schema_of(call.tenant_id),
         lambda schema, _: schema.retire(act, name, defaults),
         lambda: empty_schema(call.tenant_id),
@@ -80,8 +81,8 @@ async def remove(call: Call) -> web.Response:
     sent = await call.body()
     lock = lock_of(call.request, sent, parameters.one("occ_lock"))
     act, name = call.act(sent), call.request.match_info["name"]
-    done: Done[Incident] = await call.parts.commands.change(
-        act, call.id(), lambda incident, _: incident.remove_attribute(act, name, lock.occ_lock, lock.match)
+    done = await call.parts.commands.change(
+        act, Incident, call.id(), lambda incident, _: incident.remove_attribute(act, name, lock.occ_lock, lock.match)
     )
     return call.written(done, orjson.dumps(incident_document(done.aggregate)))
 
@@ -92,8 +93,9 @@ async def _set(call: Call, *, new: bool) -> web.Response:
     body = call.checked(AttributeBody if new else AttributeEditBody, sent)
     lock = lock_of(call.request, body)
     act = call.act(sent)
-    done: Done[Incident] = await call.parts.commands.change(
+    done = await call.parts.commands.change(
         act,
+        Incident,
         call.id(),
         lambda incident, known: incident.set_attribute(
             act, body["name"], body["value"], lock.occ_lock, known, lock.match, new=new

@@ -73,7 +73,7 @@ async def edit(call: Call) -> web.Response:
         _belongs(comment, incident_id)
         comment.edit(act, body["text"], lock.occ_lock, lock.match, moderator=moderator)
 
-    return _answer(call, await call.parts.commands.change(act, call.id("comment_id"), decide))
+    return _answer(call, await call.parts.commands.change(act, Comment, call.id("comment_id"), decide))
 
 
 async def remove(call: Call) -> web.Response:
@@ -104,18 +104,17 @@ async def _remove(call: Call, id: UUID, lock: Lock, sent: dict[str, Any]) -> web
         _belongs(comment, incident_id)
         comment.remove(act, lock.occ_lock, lock.match, moderator=moderator)
 
-    return _answer(call, await call.parts.commands.change(act, id, decide))
+    return _answer(call, await call.parts.commands.change(act, Comment, id, decide))
 
 
 async def _incident(call: Call) -> UUID:
     """The incident's id, where it is there to be commented on."""
-    if await call.parts.commands.visible(call.tenant_id, call.id()) is None:
-        raise Absent
+    await call.parts.commands.require_incident(call.tenant_id, call.id())
     return call.id()
 
 
 def _belongs(comment: Comment, incident_id: UUID) -> None:
-    if not isinstance(comment, Comment) or comment.incident_id != incident_id:
+    if comment.incident_id != incident_id:
         raise Absent
 
 

@@ -5,7 +5,10 @@ from collections.abc import Awaitable, Callable
 from aiohttp import hdrs, web
 
 ALLOWED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
-ALLOWED_HEADERS = "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Ims-Min-Position, Last-Event-ID, traceparent"
+ALLOWED_HEADERS = (
+    "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Ims-Min-Position, "
+    "Last-Event-ID, traceparent"
+)
 EXPOSED_HEADERS = "ETag, Location, Ims-Position, Retry-After, WWW-Authenticate"
 PREFLIGHT_SECONDS = 600
 """How long a browser may remember the answer to a preflight."""

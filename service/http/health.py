@@ -16,12 +16,12 @@ READY_SECONDS = 2.0
 """How long the store may take to answer."""
 
 
-async def livez(request: web.Request) -> web.Response:
+async def livez(_request: web.Request) -> web.Response:
     return _json({"status": "alive"})
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """A process that serves the API is ready when its store answers; one that only follows, while its follower lives."""
+    """A process that serves the API is ready when its store answers, one that only follows while its follower lives."""
     problem = await _problem(request.app[PARTS])
     return _json({"status": "not ready", "reason": problem}, 503) if problem else _json({"status": "ready"})
 

@@ -24,6 +24,6 @@ def command_of(request: web.Request, identity: Identity, body: Mapping[str, Json
         return uuid4(), ""
     if not _KEY.fullmatch(key):
         raise BadRequest(Fault("HEADER_INVALID", "must be 1 to 255 visible ASCII characters", "Idempotency-Key"))
-    name = "\0".join((identity.tenant_id, identity.user_id, request.method, request.path, key))
+    name = f"{identity.tenant_id}\0{identity.user_id}\0{request.method}\0{request.path}\0{key}"
     told = [body, sorted(request.query.items()), request.headers.get("If-Match")]
     return uuid5(_NAMESPACE, name), hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()

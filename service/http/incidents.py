@@ -58,8 +58,9 @@ async def edit(call: Call) -> web.Response:
         raise Invalid([Fault("MEMBER_MISSING", "is required, or an If-Match header", "occ_lock")])
     attributes = (body["attributes"] or {}) if "attributes" in sent else None
     act, codes = call.act(sent), call.parts.settings.codes
-    done: Done[Incident] = await call.parts.commands.change(
+    done = await call.parts.commands.change(
         act,
+        Incident,
         call.id(),
         lambda incident, definitions: incident.edit(
             act, _details(body), attributes, lock.occ_lock, codes, definitions, lock.match
@@ -74,8 +75,9 @@ async def patch(call: Call) -> web.Response:
     call.checked(PatchBody, sent)
     lock = lock_of(call.request, sent)
     act, codes = call.act(sent), call.parts.settings.codes
-    done: Done[Incident] = await call.parts.commands.change(
+    done = await call.parts.commands.change(
         act,
+        Incident,
         call.id(),
         lambda incident, definitions: incident.patch(
             act, sent, lock.occ_lock, codes, definitions, lock.match, rebase=not lock.conditional
@@ -87,8 +89,8 @@ async def patch(call: Call) -> web.Response:
 async def delete(call: Call) -> web.Response:
     lock, sent = await _optional_lock(call)
     act = call.act(sent)
-    done: Done[Incident] = await call.parts.commands.change(
-        act, call.id(), lambda incident, _: incident.delete(act, lock.occ_lock, lock.match)
+    done = await call.parts.commands.change(
+        act, Incident, call.id(), lambda incident, _: incident.delete(act, lock.occ_lock, lock.match)
     )
     return _answer(call, done)
 
@@ -96,8 +98,8 @@ async def delete(call: Call) -> web.Response:
 async def restore(call: Call) -> web.Response:
     lock, sent = await _optional_lock(call)
     act = call.act(sent)
-    done: Done[Incident] = await call.parts.commands.change(
-        act, call.id(), lambda incident, _: incident.restore(act, lock.occ_lock, lock.match)
+    done = await call.parts.commands.change(
+        act, Incident, call.id(), lambda incident, _: incident.restore(act, lock.occ_lock, lock.match)
     )
     return _answer(call, done)
 

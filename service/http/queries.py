@@ -1,7 +1,7 @@
 """Query parameters: each is known, stands once unless it may repeat, and has its form; else 400."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -50,6 +50,9 @@ class Parameters:
                 self.fault("PARAMETER_REPEATED", "may stand once" if name in once else f"at most {MAX_VALUES}", name)
             elif any(len(value) > MAX_VALUE or unstorable(value) for value in values):
                 self.fault("PARAMETER_INVALID", f"must be text of at most {MAX_VALUE} characters", name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
 
     def __contains__(self, name: str) -> bool:
         return name in self._values
@@ -131,7 +134,7 @@ def sort_of(parameters: Parameters) -> tuple[Sort, ...]:
 
 def _attributes(parameters: Parameters, definitions: Definitions) -> list[AttributeEquals]:
     wanted: list[AttributeEquals] = []
-    for parameter in parameters._values:
+    for parameter in parameters:
         if not parameter.startswith(ATTRIBUTE):
             continue
         name = parameter.removeprefix(ATTRIBUTE)

@@ -1,4 +1,4 @@
-"""The table of routes: what is served, by which function, with which body. The router and OpenAPI are both made of it."""
+"""The table of routes: what is served, by which function, with which body. Router and OpenAPI are both made of it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -7,7 +7,14 @@ from uuid import UUID
 
 import orjson
 from eventsourcing.domain import DomainEventProtocol
-from eventsourcing.persistence import DatetimeAsISO, JSONTranscoder, Mapper, StoredEvent, UUIDAsHex
+from eventsourcing.persistence import (
+    DatetimeAsISO,
+    JSONTranscoder,
+    Mapper,
+    MapperDeserialisationError,
+    StoredEvent,
+    UUIDAsHex,
+)
 from eventsourcing.utils import TopicError, resolve_topic
 
 from domain.attribute_schema import AttributeSchema
@@ -55,6 +62,8 @@ class LogMapper(Mapper[UUID]):
             event_class = resolve_topic(stored_event.topic)
         except TopicError:
             raise UnreadableEvent(f"unknown topic {stored_event.topic}") from None
+        if not issubclass(event_class, ActEvent):
+            raise UnreadableEvent(f"{stored_event.topic} is no event")
         if _VERSION_MARK in stored_event.state:
             written = self.transcoder.decode(stored_event.state).get("class_version", 1)
             if written > getattr(event_class, "class_version", 1):
@@ -94,8 +103,8 @@ def recorded_of(row: Row) -> Recorded:
     )
     try:
         event = _mapper.to_domain_event(stored)
-    except orjson.JSONDecodeError:
+    except (MapperDeserialisationError, orjson.JSONDecodeError):
         raise UnreadableEvent(f"the content of position {row.position} is damaged") from None
     if not isinstance(event, ActEvent):
-        raise UnreadableEvent(f"{row.topic} is no event")
+        raise TypeError(f"{row.topic} is no event")
     return Recorded(event, row.position, row.recorded_at)
