@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 MOMENT_PATTERN = r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
 FIRST_YEAR, LAST_YEAR = 1000, 2999
@@ -10,6 +11,7 @@ NANOSECOND_DIGITS = 9
 _moment = re.compile(MOMENT_PATTERN[1:-1])
 
 
+@lru_cache(maxsize=1024)
 def instant(text: str) -> str:
     """The instant of an RFC 3339 time as UTC text with nine digits, so that instants sort as text does.
 
@@ -33,4 +35,5 @@ def instant(text: str) -> str:
 
 def utc_text(at: datetime) -> str:
     """A time that the server made, as clients see it: UTC, six digits, `Z`."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")[:-6] + "Z"

@@ -1,30 +1,35 @@
 """How incidents and comments look to clients: the members, their order, their forms."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from domain.comment import Comment
-from domain.event import Json
 from domain.incident import Incident
 from domain.moments import utc_text
-
-_BEFORE_ATTRIBUTES = ("name", "status", "type", "date", "description", "reported_by")
-_AFTER_ATTRIBUTES = ("location", "severity", "next_update", "resolved_date", "backdated")
 
 Document = dict[str, Any]
 
 
 def incident_document(incident: Incident) -> Document:
     """The incident as of its newest recorded event."""
-    details: Mapping[str, Json] = incident.details
+    details = incident.details
+    created_at = utc_text(incident.created_at)
     return {
         "id": str(incident.id),
-        **{member: details[member] for member in _BEFORE_ATTRIBUTES},
+        "name": details["name"],
+        "status": details["status"],
+        "type": details["type"],
+        "date": details["date"],
+        "description": details["description"],
+        "reported_by": details["reported_by"],
         "attributes": dict(incident.attributes) or None,
-        **{member: details[member] for member in _AFTER_ATTRIBUTES},
-        "created_at": utc_text(incident.created_at),
+        "location": details["location"],
+        "severity": details["severity"],
+        "next_update": details["next_update"],
+        "resolved_date": details["resolved_date"],
+        "backdated": details["backdated"],
+        "created_at": created_at,
         "created_by": incident.created_by,
-        "updated_at": utc_text(incident.updated_at),
+        "updated_at": utc_text(incident.updated_at) if incident.version else created_at,
         "updated_by": incident.updated_by,
         "tenant_id": incident.tenant_id,
         "occ_lock": incident.version,

@@ -62,7 +62,8 @@ class Incidents:
         self._count = f"""INSERT INTO {self.counts} AS kept (tenant_id, status, type, severity, n)
                           VALUES ($1, $2, $3, $4, $5)
                           ON CONFLICT (tenant_id, status, type, severity) DO UPDATE SET n = kept.n + excluded.n"""
-        self._get = f"SELECT occ_lock, document FROM {self.table} WHERE tenant_id = $1 AND id = $2 AND deleted = 0"
+        # Nothing but the key in the condition: a plan that was made for an empty table must not choose another index.
+        self._get = f"SELECT deleted, occ_lock, document FROM {self.table} WHERE tenant_id = $1 AND id = $2"
         self._load = f"""SELECT id, document, deleted, created_at, updated_at FROM {self.table}
                          WHERE tenant_id = $1 AND {dialect.among("id", 2)}"""
 
@@ -159,7 +160,10 @@ class Incidents:
     async def get(self, database: Database, tenant_id: str, id: str) -> tuple[int, bytes] | None:
         """Version and document, or None where there is no such incident."""
         found = await database.fetch(self._get, tenant_id, id)
-        return (found[0][0], found[0][1]) if found else None
+        if not found or found[0][0]:
+            return None
+        _, version, document = found[0]
+        return version, document
 
     async def page(
         self,

@@ -24,7 +24,7 @@ from service.freshness import Freshness
 from service.http.bodies import MAX_BODY
 from service.http.cors import allow_origins
 from service.http.health import add_health
-from service.http.middlewares import errors, sign_in
+from service.http.middlewares import every_request
 from service.http.routes import add_routes
 from service.metrics import Metrics
 from service.parts import PARTS, Parts
@@ -41,7 +41,7 @@ def application(parts: Parts) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY)
     app[PARTS] = parts
     allow_origins(app, parts.settings.cors_origins)
-    app.middlewares.extend([errors, sign_in])
+    app.middlewares.append(every_request)
     add_health(app)
     if "api" in parts.settings.run:
         add_routes(app)

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from projections.database import Database
 from service.settings import Settings
+from service.store.bells import Bells
 from service.store.log import Log
-from service.store.postgres import Bells, Postgres
+from service.store.postgres import Postgres
 from service.store.postgres_log import HEAD_CHANNEL, PostgresLog
 from service.store.sqlite import DatabaseFile, SqliteDatabase, only_writer
 from service.store.sqlite_log import SqliteLog
@@ -62,7 +63,7 @@ async def _open_postgres(settings: Settings) -> AsyncIterator[Engine]:
         yield Engine(log, postgres, False, lambda word: bells.ring(READ_CHANNEL, word), bells)
     finally:
         await log.close()
-        await postgres.close()
+        postgres.close()
 
 
 @asynccontextmanager

@@ -18,7 +18,6 @@ MAX_BODY: Final = 2**20
 """Bytes of a request's body, decompressed."""
 
 _JSON_TYPES = re.compile(r"(text/plain|application/json|application/[\w.!#$&^-]+\+json)\s*(;.*)?", re.IGNORECASE)
-_LONG_NUMBER = re.compile(rb"\d{19}")
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**64 - 1
 
 
@@ -49,11 +48,21 @@ async def read_json(request: web.Request, timeout: float) -> dict[str, Json] | N
 def parse(data: bytes) -> Json:
     """Raises BadRequest for what is no JSON, and for a number that 64 bits cannot hold."""
     try:
-        if _LONG_NUMBER.search(data):
-            json.loads(data, parse_int=_whole, parse_constant=_whole)
-        return orjson.loads(data)
+        value = orjson.loads(data)
+        if _has_huge(value):  # orjson makes a double of an integer that is too long: look which of the two it was
+            json.loads(data, parse_int=_whole)
+        return value
     except (ValueError, RecursionError):
         raise BadRequest(Fault("JSON_INVALID", "must be JSON in UTF-8, numbers within 64 bits")) from None
+
+
+def _has_huge(value: Json) -> bool:
+    kind = type(value)
+    if kind is dict:
+        return any(map(_has_huge, value.values()))
+    if kind is list:
+        return any(map(_has_huge, value))
+    return kind is float and abs(value) >= -_MIN_INTEGER
 
 
 def _whole(text: str) -> int:

@@ -1,6 +1,6 @@
 """Calls from pages of other origins, as the deployment allows them (Fetch Standard, 3.2)."""
 
-from collections.abc import Awaitable, Callable
+from typing import Final
 
 from aiohttp import hdrs, web
 
@@ -13,28 +13,19 @@ EXPOSED_HEADERS = "ETag, Location, Ims-Position, Retry-After, WWW-Authenticate"
 PREFLIGHT_SECONDS = 600
 """How long a browser may remember the answer to a preflight."""
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+class Cors:
+    """Answers preflights before anyone is asked for a token, and marks every answer to an allowed origin."""
 
-def allow_origins(app: web.Application, origins: tuple[str, ...]) -> None:
-    """Answer preflights before anyone is asked for a token, and mark every answer to an allowed origin."""
+    def __init__(self, origins: tuple[str, ...]) -> None:
+        self.origins = origins
 
-    def allowed(request: web.Request) -> str | None:
-        origin = request.headers.get(hdrs.ORIGIN)
-        return origin if origin is not None and (origin in origins or "*" in origins) else None
-
-    async def mark(request: web.Request, response: web.StreamResponse) -> None:
-        origin = allowed(request)
-        if origin is not None:
-            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
-            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = EXPOSED_HEADERS
-
-    @web.middleware
-    async def preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
+    def preflight(self, request: web.Request) -> web.Response | None:
+        """The answer to a preflight; None where the request is none."""
         if request.method != hdrs.METH_OPTIONS or hdrs.ACCESS_CONTROL_REQUEST_METHOD not in request.headers:
-            return await handler(request)
+            return None
         headers = {"Vary": "Authorization, Origin", "Cache-Control": "private, no-cache"}
-        if allowed(request) is not None:
+        if self._allowed(request) is not None:
             headers |= {
                 hdrs.ACCESS_CONTROL_ALLOW_METHODS: ALLOWED_METHODS,
                 hdrs.ACCESS_CONTROL_ALLOW_HEADERS: ALLOWED_HEADERS,
@@ -42,6 +33,21 @@ def allow_origins(app: web.Application, origins: tuple[str, ...]) -> None:
             }
         return web.Response(status=204, headers=headers)
 
-    app.middlewares.append(preflight)
+    async def mark(self, request: web.Request, response: web.StreamResponse) -> None:
+        origin = self._allowed(request)
+        if origin is not None:
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = EXPOSED_HEADERS
+
+    def _allowed(self, request: web.Request) -> str | None:
+        origin = request.headers.get(hdrs.ORIGIN)
+        return origin if origin is not None and (origin in self.origins or "*" in self.origins) else None
+
+
+CORS: Final = web.AppKey("cors", Cors)
+
+
+def allow_origins(app: web.Application, origins: tuple[str, ...]) -> None:
+    cors = app[CORS] = Cors(origins)
     if origins:
-        app.on_response_prepare.append(mark)
+        app.on_response_prepare.append(cors.mark)

@@ -1,43 +1,16 @@
-"""PostgreSQL: connections, the schema, and the read models' side of it."""
+"""PostgreSQL: the schema, and the read models' side of it."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
 import structlog
 
-from projections.database import Dialect, Rows, Unavailable
-from service.store.log import Unreachable
+from projections.database import Dialect, Rows
+from service.store.connections import Connections, available, connect
 from service.store.migrations import missing
 
-SETTINGS = {
-    "application_name": "ims",
-    "jit": "off",
-    "timezone": "UTC",
-    # Whoever waited for the append's lock must see what its last holder committed.
-    "default_transaction_isolation": "read committed",
-}
-BELL_SECONDS = 0.02
-"""Least time between two bells of one channel from one process."""
-RECONNECT_SECONDS = 0.5
-
 _log = structlog.get_logger(__name__)
-
-_AWAY = (
-    OSError,
-    asyncio.TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InternalClientError,
-)
 
 DIALECT = Dialect(
     text='text COLLATE "C"',
@@ -47,25 +20,6 @@ DIALECT = Dialect(
 )
 
 
-@contextmanager
-def available(kind: type[Unavailable] = Unavailable) -> Iterator[None]:
-    """Turn every way in which the server can be away into one."""
-    try:
-        yield
-    except _AWAY as error:
-        if isinstance(error, ValueError):  # an argument of the wrong kind, which asyncpg files under its own state
-            raise
-        raise kind(f"{type(error).__name__}: {error}") from error
-
-
-async def connect(url: str, schema: str, timeout: float) -> "asyncpg.Connection[asyncpg.Record]":
-    """One connection outside the pool. Raises Unreachable."""
-    with available(Unreachable):
-        return await asyncpg.connect(
-            url, timeout=timeout, command_timeout=timeout, server_settings={**SETTINGS, "search_path": schema}
-        )
-
-
 class Postgres:
     """A bounded pool for reads and followers. `timeout` in seconds bounds each wait for a connection or an answer."""
 
@@ -73,11 +27,10 @@ class Postgres:
 
     def __init__(self, url: str, schema: str, pool: int, timeout: float) -> None:
         self.url, self.schema, self.timeout = url, schema, timeout
-        self._size = pool
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._connections = Connections(url, schema, pool, timeout)
 
     async def open(self) -> None:
-        """Create or upgrade the schema, then open the pool. Raises Unreachable, SchemaTooNew."""
+        """Create or upgrade the schema, on a connection of its own. Raises Unreachable, SchemaTooNew."""
         connection = await connect(self.url, self.schema, self.timeout)
         try:
             with available():
@@ -85,48 +38,28 @@ class Postgres:
                 await _warn_of_lost_commits(connection)
         finally:
             connection.terminate()
-        self._pool = asyncpg.create_pool(
-            self.url,
-            min_size=0,
-            max_size=self._size,
-            timeout=self.timeout,
-            command_timeout=self.timeout,
-            server_settings={**SETTINGS, "search_path": self.schema},
-            reset=_leave_as_is,
-        )
-        await self._pool
 
-    async def close(self) -> None:
-        if self._pool is not None:
-            self._pool.terminate()
+    def close(self) -> None:
+        self._connections.close()
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Sequence[Any]]:
-        async with self.connection() as connection:
-            rows: Sequence[Sequence[Any]] = await connection.fetch(sql, *args)
-            return rows
+        rows: Sequence[Sequence[Any]] = await self._connections.fetch(sql, *args)
+        return rows
 
     async def execute(self, sql: str, *args: Any) -> int:
-        async with self.connection() as connection:
+        async with self._connections.lend() as connection:
             return _hit(await connection.execute(sql, *args))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Rows]:
-        async with self.connection() as connection, connection.transaction():
+        async with self._connections.lend() as connection, connection.transaction():
             yield PostgresRows(connection)
 
     async def define(self, statements: Sequence[str]) -> None:
-        async with self.connection() as connection, connection.transaction():
+        async with self._connections.lend() as connection, connection.transaction():
             await _lock_definitions(connection)
             for statement in statements:
                 await connection.execute(statement)
-
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
-        if self._pool is None:
-            raise Unreachable("not open")
-        with available():
-            async with self._pool.acquire(timeout=self.timeout) as connection:
-                yield connection
 
     async def _migrate(self, connection: Any) -> None:
         async with connection.transaction():
@@ -154,55 +87,6 @@ class PostgresRows:
         await self._connection.executemany(sql, rows)
 
 
-class Bells:
-    """Wakes other processes by NOTIFY, after the commit and on a connection of its own, and is woken by theirs.
-
-    Losing a bell costs a second: whoever waits also looks by itself.
-    """
-
-    def __init__(self, postgres: Postgres) -> None:
-        self._postgres = postgres
-        self._heard: dict[str, Callable[[str], None]] = {}
-        self._pending: dict[str, str] = {}
-        self._wanted = asyncio.Event()
-
-    def on(self, channel: str, heard: Callable[[str], None]) -> None:
-        self._heard[self._name(channel)] = heard
-
-    def ring(self, channel: str, word: str) -> None:
-        """Only the newest word of a channel is sent."""
-        self._pending[self._name(channel)] = word
-        self._wanted.set()
-
-    async def run(self) -> None:
-        while True:
-            with suppress(Unavailable):
-                connection = await connect(self._postgres.url, self._postgres.schema, self._postgres.timeout)
-                try:
-                    with available():
-                        await self._talk(connection)
-                finally:
-                    connection.terminate()
-            await asyncio.sleep(RECONNECT_SECONDS)
-
-    async def _talk(self, connection: Any) -> None:
-        for channel, heard in self._heard.items():
-            await connection.add_listener(channel, lambda _c, _pid, _ch, word, heard=heard: heard(word))
-        connection.add_termination_listener(lambda _c: self._wanted.set())
-        while True:
-            await self._wanted.wait()
-            self._wanted.clear()
-            pending, self._pending = self._pending, {}
-            if connection.is_closed():
-                return
-            for channel, word in pending.items():
-                await connection.execute("SELECT pg_notify($1, $2)", channel, word)
-            await asyncio.sleep(BELL_SECONDS)
-
-    def _name(self, channel: str) -> str:
-        return f"{self._postgres.schema}_{channel}"
-
-
 async def _lock_definitions(connection: Any) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock(1229804852)")
 
@@ -211,10 +95,6 @@ async def _warn_of_lost_commits(connection: Any) -> None:
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
         if await connection.fetchval(f"SHOW {setting}") == "off":
             _log.warning("database_may_lose_commits", setting=setting, value="off")
-
-
-async def _leave_as_is(_connection: Any) -> None:
-    """Nothing here changes a session's state, so the pool need not spend a round trip on resetting it."""
 
 
 def _hit(status: str) -> int:

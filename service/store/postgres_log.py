@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from service.store.bells import Bells
+from service.store.connections import available, connect
 from service.store.log import Entry, Outcome, Row, Verdict
-from service.store.postgres import Bells, Postgres, available, connect
+from service.store.postgres import Postgres
 
 HEAD_CHANNEL = "head"
 

@@ -1,0 +1,63 @@
+"""Bells between processes on one PostgreSQL: who waits for a position is woken by NOTIFY."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from projections.database import Unavailable
+from service.store.connections import available, connect
+from service.store.postgres import Postgres
+
+BELL_SECONDS = 0.02
+"""Least time between two bells of one channel from one process."""
+RECONNECT_SECONDS = 0.5
+
+
+class Bells:
+    """Wakes other processes by NOTIFY, after the commit and on a connection of its own, and is woken by theirs.
+
+    Losing a bell costs a second: whoever waits also looks by itself.
+    """
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+        self._heard: dict[str, Callable[[str], None]] = {}
+        self._pending: dict[str, str] = {}
+        self._wanted = asyncio.Event()
+
+    def on(self, channel: str, heard: Callable[[str], None]) -> None:
+        self._heard[self._name(channel)] = heard
+
+    def ring(self, channel: str, word: str) -> None:
+        """Only the newest word of a channel is sent."""
+        self._pending[self._name(channel)] = word
+        self._wanted.set()
+
+    async def run(self) -> None:
+        while True:
+            with suppress(Unavailable):
+                connection = await connect(self._postgres.url, self._postgres.schema, self._postgres.timeout)
+                try:
+                    with available():
+                        await self._talk(connection)
+                finally:
+                    connection.terminate()
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _talk(self, connection: Any) -> None:
+        for channel, heard in self._heard.items():
+            await connection.add_listener(channel, lambda _c, _pid, _ch, word, heard=heard: heard(word))
+        connection.add_termination_listener(lambda _c: self._wanted.set())
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            pending, self._pending = self._pending, {}
+            if connection.is_closed():
+                return
+            for channel, word in pending.items():
+                await connection.execute("SELECT pg_notify($1, $2)", channel, word)
+            await asyncio.sleep(BELL_SECONDS)
+
+    def _name(self, channel: str) -> str:
+        return f"{self._postgres.schema}_{channel}"

@@ -1,0 +1,159 @@
+"""Connections to PostgreSQL: how one is made, how a few are shared, and what it looks like when the server is away.
+
+The pool is our own because asyncpg's makes a task for each use, which costs more than the query of a get: measured on
+Python 3.11, 70 µs of processor time a query against 40 µs here.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import asyncpg
+
+from projections.database import Unavailable
+from service.store.log import Unreachable
+
+SETTINGS = {
+    "application_name": "ims",
+    "jit": "off",
+    "timezone": "UTC",
+    # Whoever waited for the append's lock must see what its last holder committed.
+    "default_transaction_isolation": "read committed",
+}
+
+_AWAY = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InternalClientError,
+)
+
+
+@contextmanager
+def available(kind: type[Unavailable] = Unavailable) -> Iterator[None]:
+    """Turn every way in which the server can be away into one."""
+    try:
+        yield
+    except _AWAY as error:
+        raise _translated(error, kind) from error
+
+
+async def connect(url: str, schema: str, timeout: float) -> "asyncpg.Connection[asyncpg.Record]":
+    """One connection outside the pool. Raises Unreachable."""
+    with available(Unreachable):
+        return await asyncpg.connect(
+            url, timeout=timeout, command_timeout=timeout, server_settings={**SETTINGS, "search_path": schema}
+        )
+
+
+def _translated(error: Exception, kind: type[Unavailable]) -> Unavailable:
+    if isinstance(error, ValueError):  # an argument of the wrong kind, which asyncpg files under its own state
+        raise error
+    return kind(f"{type(error).__name__}: {error}")
+
+
+class Connections:
+    """At most `size` connections, made when they are wanted. `timeout`: seconds that any wait may take."""
+
+    def __init__(self, url: str, schema: str, size: int, timeout: float) -> None:
+        self._url, self._schema, self._size, self._timeout = url, schema, size, timeout
+        self._idle: list[Any] = []
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._lent: set[Any] = set()
+        self._making = 0
+        self._closed = False
+
+    async def fetch(self, sql: str, *args: Any) -> Any:
+        """One statement on any connection. Raises Unavailable."""
+        connection = await self._take()
+        try:
+            return await connection.fetch(sql, *args)
+        except _AWAY as error:
+            raise _translated(error, Unavailable) from error
+        except asyncio.CancelledError:
+            connection.terminate()  # its answer is still on the way
+            raise
+        finally:
+            self._give(connection)
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[Any]:
+        """A connection for several statements. Raises Unavailable, also for what goes wrong inside."""
+        connection = await self._take()
+        try:
+            with available():
+                yield connection
+        except asyncio.CancelledError:
+            connection.terminate()
+            raise
+        finally:
+            self._give(connection)
+
+    def close(self) -> None:
+        self._closed = True
+        for connection in (*self._idle, *self._lent):
+            connection.terminate()
+
+    async def _take(self) -> Any:
+        if self._closed:
+            raise Unreachable("closed")
+        while True:
+            while self._idle:
+                connection = self._idle.pop()
+                if not connection.is_closed():
+                    self._lent.add(connection)
+                    return connection
+            if len(self._lent) + self._making < self._size:
+                return await self._make()
+            await self._turn()
+
+    async def _make(self) -> Any:
+        self._making += 1
+        try:
+            connection = await connect(self._url, self._schema, self._timeout)
+        except BaseException:
+            self._next()
+            raise
+        finally:
+            self._making -= 1
+        self._lent.add(connection)
+        return connection
+
+    async def _turn(self) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(self._timeout):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                self._next()  # the turn came just when it was given up
+            if isinstance(error, TimeoutError):
+                raise Unavailable(f"no connection became free within {self._timeout:g} s") from None
+            raise
+
+    def _give(self, connection: Any) -> None:
+        self._lent.discard(connection)
+        if self._closed:
+            connection.terminate()
+        elif not connection.is_closed() and not connection.is_in_transaction():
+            self._idle.append(connection)
+        else:
+            connection.terminate()
+        self._next()
+
+    def _next(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
