@@ -23,6 +23,7 @@ from service.engines import Engine, open_engine
 from service.freshness import Freshness
 from service.http.bodies import MAX_BODY
 from service.http.cors import allow_origins
+from service.http.docs import add_docs
 from service.http.health import add_health
 from service.http.middlewares import every_request
 from service.http.routes import add_routes
@@ -45,6 +46,7 @@ def application(parts: Parts) -> web.Application:
     add_health(app)
     if "api" in parts.settings.run:
         add_routes(app)
+        add_docs(app, parts.settings)
     return app
 
 

@@ -15,6 +15,8 @@ MAX_ATTRIBUTES: Final = 1_000
 """Members of an `attributes` object in a request."""
 SERVER_MEMBERS: Final = frozenset({"id", "created_at", "created_by", "updated_at", "updated_by", "tenant_id"})
 """Members that only the server sets: ignored in bodies, so that a client may send back what it got."""
+STORABLE_TEXT: Final = r"^[^\u0000]*$"
+SEEN_TEXT: Final = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
 
 
 class Body(BaseModel):
@@ -33,13 +35,16 @@ def schema_of(rule: Rule) -> dict[str, Any]:
     """What a rule says, as JSON Schema."""
     match rule:
         case Text(limit, required):
-            return {"type": "string", "minLength": 1 if required else 0, "maxLength": limit} | (
-                {"pattern": r"\S"} if required else {}
-            )
+            return {
+                "type": "string",
+                "minLength": 1 if required else 0,
+                "maxLength": limit,
+                "pattern": SEEN_TEXT if required else STORABLE_TEXT,
+            }
         case Code():
             return {"type": "string"}
         case Moment(required):
-            moment = {"type": "string", "pattern": MOMENT_PATTERN}
+            moment = {"type": "string", "format": "date-time", "pattern": MOMENT_PATTERN}
             return moment if required else {"anyOf": [moment, {"type": "null"}]}
         case Whole(low, high):
             return {"type": "integer", "minimum": low, "maximum": high}
@@ -85,7 +90,12 @@ def _ignored(names: frozenset[str]) -> dict[str, tuple[Any, Any]]:
 
 
 VALUE_SCHEMA: Final = {"type": ["string", "number", "boolean"]}
-ATTRIBUTES_SCHEMA: Final = {"anyOf": [{"type": "object", "additionalProperties": VALUE_SCHEMA}, {"type": "null"}]}
+ATTRIBUTES_SCHEMA: Final = {
+    "anyOf": [
+        {"type": "object", "additionalProperties": VALUE_SCHEMA, "maxProperties": MAX_ATTRIBUTES},
+        {"type": "null"},
+    ]
+}
 PATCH_SCHEMA: Final = {
     "anyOf": [
         {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}},

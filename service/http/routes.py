@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from aiohttp import web
 from pydantic import BaseModel
 
+from service.http import answer_models as answers
 from service.http import attributes, comments, incident_lists, incidents, models
 from service.http.call import Call
+from service.http.queries import PAGING
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
@@ -19,15 +21,33 @@ PATTERNS = {"id": UUID, "comment_id": UUID, "name": NAME}
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`path` as OpenAPI has it. `role`: what the user must be allowed to do. `listed`: whether OpenAPI shows it."""
+    """`path` as OpenAPI has it. `role`: what the user must be allowed to do. `listed`: whether OpenAPI shows it.
+
+    `locked`: whether If-Match is looked at. `query` names the query parameters.
+    """
 
     method: str
     path: str
     handler: Handler
     summary: str
+    answer: type[BaseModel]
     body: type[BaseModel] | None = None
     role: str = "read"
+    status: int = 200
+    locked: bool = False
+    query: tuple[str, ...] = ()
     listed: bool = True
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The request headers that mean something here."""
+        if self.method != "GET":
+            return ("Idempotency-Key", "If-Match", "traceparent") if self.locked else ("Idempotency-Key", "traceparent")
+        if self.handler is incident_lists.codes:
+            return ("traceparent",)
+        if self.handler is incidents.get:
+            return "If-None-Match", "Ims-Min-Position", "traceparent"
+        return "Ims-Min-Position", "traceparent"
 
     @property
     def pattern(self) -> str:
@@ -42,44 +62,57 @@ _ALL = "/v1/incident"
 _ONE = f"{_ALL}/{{id}}"
 _COMMENT = f"{_ONE}/comments/{{comment_id}}"
 
+_LOCK = ("occ_lock",)
+_LISTED = (*incident_lists.ONCE, *incident_lists.REPEATABLE)
+
+# fmt: off
 ROUTES = (
-    Route("POST", _ALL, incidents.report, "Report an incident", models.ReportBody, "write"),
-    Route("GET", _ALL, incident_lists.incidents, "List incidents: all of them, a page, or from a cursor on"),
-    Route("GET", f"{_ALL}/counts", incident_lists.counts, "How many incidents there are, by status, type and severity"),
-    Route("GET", f"{_ALL}/codes", incident_lists.codes, "The codes that status, type and severity may have"),
-    Route("GET", f"{_ALL}/attributes", attributes.definitions, "The attributes that are defined"),
-    Route("POST", f"{_ALL}/attributes", attributes.define, "Define an attribute", models.DefinitionBody, "define"),
-    Route("DELETE", f"{_ALL}/attributes/{{name}}", attributes.retire, "Retire an attribute", None, "define"),
-    Route("GET", _ONE, incidents.get, "Get an incident"),
-    Route("PUT", _ONE, incidents.edit, "Edit an incident: replace all of it", models.EditBody, "write"),
-    Route("PATCH", _ONE, incidents.patch, "Edit an incident: a JSON merge patch", models.PatchBody, "write"),
-    Route("DELETE", _ONE, incidents.delete, "Delete an incident", models.LockBody, "write"),
-    Route("POST", _ONE, incidents.misplaced, "Not a call of the API", None, "write", listed=False),
-    Route("POST", f"{_ONE}/restore", incidents.restore, "Bring a deleted incident back", models.LockBody, "write"),
-    Route("GET", f"{_ONE}/attributes", attributes.values, "The attributes of an incident"),
-    Route(
-        "POST",
-        f"{_ONE}/attributes",
-        attributes.add,
-        "Set an attribute for the first time",
-        models.AttributeBody,
-        "write",
-    ),
-    Route("PUT", f"{_ONE}/attributes", attributes.put, "Set an attribute", models.AttributeEditBody, "write"),
-    Route("DELETE", f"{_ONE}/attributes/{{name}}", attributes.remove, "Remove an attribute", models.LockBody, "write"),
-    Route("POST", f"{_ONE}/comments", comments.add, "Comment on an incident", models.CommentBody, "write"),
-    Route("GET", f"{_ONE}/comments", comments.comments, "The comments on an incident, oldest first"),
-    Route(
-        "DELETE",
-        f"{_ONE}/comments",
-        comments.remove_named,
-        "Remove the comment that is named",
-        models.CommentRemovalBody,
-        "write",
-    ),
-    Route("PUT", _COMMENT, comments.edit, "Edit a comment", models.CommentEditBody, "write"),
-    Route("DELETE", _COMMENT, comments.remove, "Remove a comment", models.LockBody, "write"),
+    Route("POST", _ALL, incidents.report, "Report an incident",
+          answers.IncidentAnswer, models.ReportBody, "write", 201),
+    Route("GET", _ALL, incident_lists.incidents, "List incidents: all of them, a page, or from a cursor on",
+          answers.IncidentsAnswer, query=_LISTED),
+    Route("GET", f"{_ALL}/counts", incident_lists.counts, "How many incidents there are, by status, type and severity",
+          answers.CountsAnswer),
+    Route("GET", f"{_ALL}/codes", incident_lists.codes, "The codes that status, type and severity may have",
+          answers.CodesAnswer),
+    Route("GET", f"{_ALL}/attributes", attributes.definitions, "The attributes that are defined",
+          answers.DefinitionsAnswer, query=("retired",)),
+    Route("POST", f"{_ALL}/attributes", attributes.define, "Define an attribute",
+          answers.DefinitionAnswer, models.DefinitionBody, "define", 201),
+    Route("DELETE", f"{_ALL}/attributes/{{name}}", attributes.retire, "Retire an attribute",
+          answers.DefinitionAnswer, None, "define"),
+    Route("GET", _ONE, incidents.get, "Get an incident",
+          answers.IncidentAnswer),
+    Route("PUT", _ONE, incidents.edit, "Edit an incident: replace all of it",
+          answers.IncidentAnswer, models.EditBody, "write", locked=True),
+    Route("PATCH", _ONE, incidents.patch, "Edit an incident: a JSON merge patch",
+          answers.IncidentAnswer, models.PatchBody, "write", locked=True),
+    Route("DELETE", _ONE, incidents.delete, "Delete an incident",
+          answers.IncidentAnswer, models.LockBody, "write", locked=True, query=_LOCK),
+    Route("POST", _ONE, incidents.misplaced, "Not a call of the API",
+          answers.Failure, None, "write", listed=False),
+    Route("POST", f"{_ONE}/restore", incidents.restore, "Bring a deleted incident back",
+          answers.IncidentAnswer, models.LockBody, "write", locked=True, query=_LOCK),
+    Route("GET", f"{_ONE}/attributes", attributes.values, "The attributes of an incident",
+          answers.AttributesAnswer),
+    Route("POST", f"{_ONE}/attributes", attributes.add, "Set an attribute for the first time",
+          answers.IncidentAnswer, models.AttributeBody, "write", locked=True),
+    Route("PUT", f"{_ONE}/attributes", attributes.put, "Set an attribute",
+          answers.IncidentAnswer, models.AttributeEditBody, "write", locked=True),
+    Route("DELETE", f"{_ONE}/attributes/{{name}}", attributes.remove, "Remove an attribute",
+          answers.IncidentAnswer, models.LockBody, "write", locked=True, query=_LOCK),
+    Route("POST", f"{_ONE}/comments", comments.add, "Comment on an incident",
+          answers.CommentAnswer, models.CommentBody, "write", 201),
+    Route("GET", f"{_ONE}/comments", comments.comments, "The comments on an incident, oldest first",
+          answers.CommentsAnswer, query=PAGING),
+    Route("DELETE", f"{_ONE}/comments", comments.remove_named, "Remove the comment that is named",
+          answers.CommentAnswer, models.CommentRemovalBody, "write", locked=True, query=("id", *_LOCK)),
+    Route("PUT", _COMMENT, comments.edit, "Edit a comment",
+          answers.CommentAnswer, models.CommentEditBody, "write", locked=True),
+    Route("DELETE", _COMMENT, comments.remove, "Remove a comment",
+          answers.CommentAnswer, models.LockBody, "write", locked=True, query=_LOCK),
 )
+# fmt: on
 
 
 def add_routes(app: web.Application) -> None:

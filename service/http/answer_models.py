@@ -1,0 +1,188 @@
+"""The shapes of answers, for the OpenAPI document alone: answers themselves are rendered without them."""
+
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic.json_schema import SkipJsonSchema
+
+from domain.attribute_types import NAME_PATTERN, AttributeType
+from domain.rules import DETAILS, MAX_OCC_LOCK, Code, Text
+from service.http.models import ATTRIBUTES_SCHEMA, VALUE_SCHEMA, schema_of
+
+UTC_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"
+
+Id = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
+Made = Annotated[str, Field(description="When it was recorded: UTC, six digits.", pattern=UTC_TIME)]
+Lock = Annotated[int, Field(ge=0, le=MAX_OCC_LOCK, description="The version, to be sent back with the next change.")]
+Values = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "additionalProperties": VALUE_SCHEMA})]
+
+
+class Answer(BaseModel):
+    """What is described is all there is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Success(Answer):
+    sent_at: str = Field(json_schema_extra={"format": "date-time"})
+
+
+def _kept(member: str) -> Any:
+    """A member as it may be stored. Codes and limits may have been others when it was, so they are not promised."""
+    rule = DETAILS[member]
+    return Annotated[Any, WithJsonSchema({"type": "string"} if isinstance(rule, Text | Code) else schema_of(rule))]
+
+
+_Details = create_model("_Details", __base__=Answer, **{member: (_kept(member), ...) for member in DETAILS})  # type: ignore[call-overload]
+
+
+class Incident(_Details):
+    id: Id
+    attributes: Annotated[Any, WithJsonSchema(ATTRIBUTES_SCHEMA)]
+    created_at: Made
+    created_by: str
+    updated_at: Made
+    updated_by: str
+    tenant_id: str
+    occ_lock: Lock
+
+
+class Comment(Answer):
+    id: Id
+    incident_id: Id
+    user_id: str
+    name: str
+    text: str
+    created_at: Made
+    created_by: str
+    updated_at: Made
+    updated_by: str
+    occ_lock: Lock
+    tenant_id: str
+
+
+class Definition(Answer):
+    name: str = Field(pattern=NAME_PATTERN)
+    type: AttributeType
+
+
+class Page(Answer):
+    number: int | SkipJsonSchema[None] = Field(None, description="Where `page` or `size` was asked for.")
+    size: int
+    next: str | SkipJsonSchema[None] = Field(None, description="The cursor of the next page; absent on the last one.")
+    total_records: int
+    count: int
+    sort: list[str]
+
+
+class Incidents(Answer):
+    incidents: list[Incident]
+    total: int
+
+
+class Comments(Answer):
+    comments: list[Comment]
+    total: int
+
+
+class Counts(Answer):
+    total: int
+    status: dict[str, int]
+    type: dict[str, int]
+    severity: dict[str, int]
+
+
+class Codes(Answer):
+    status: list[str]
+    type: list[str]
+    severity: list[str]
+
+
+class IncidentAnswer(Success):
+    data: Incident
+
+
+class IncidentsAnswer(Success):
+    data: Incidents
+    page: Page | SkipJsonSchema[None] = None
+
+
+class CountsAnswer(Success):
+    data: Counts
+
+
+class CodesAnswer(Success):
+    data: Codes
+
+
+class CommentAnswer(Success):
+    data: Comment
+
+
+class CommentsAnswer(Success):
+    data: Comments
+    page: Page | SkipJsonSchema[None] = None
+
+
+class DefinitionAnswer(Success):
+    data: Definition
+
+
+class DefinitionsAnswer(Success):
+    data: list[Definition]
+
+
+class AttributesAnswer(Success):
+    data: Values
+
+
+class Current(Answer):
+    occ_lock: Lock
+    updated_at: Made
+    updated_by: str
+
+
+class Change(Answer):
+    occ_lock: Lock
+    by: str
+    at: Made
+    changes: dict[str, Any] = Field(description='By member: {"from": …, "to": …}.')
+
+
+class Error(Answer):
+    code: str
+    message: str
+    field: str | SkipJsonSchema[None] = Field(None, description="The member, parameter or header, dotted.")
+    current: Current | SkipJsonSchema[None] = Field(None, description="With LOCK_STALE: what is there now.")
+    changes: list[Change] | SkipJsonSchema[None] = Field(None, description="With LOCK_STALE: what changed since.")
+    changes_truncated: bool | SkipJsonSchema[None] = Field(None, description="There were more; the newest are shown.")
+
+
+class Failure(Answer):
+    message: str
+    errors: list[Error] = Field(min_length=1)
+    sent_at: str = Field(json_schema_extra={"format": "date-time"})
+    trace_id: str = Field(pattern="^[0-9a-f]{32}$")
+
+
+class Health(Answer):
+    status: str
+    reason: str | SkipJsonSchema[None] = None
+
+
+class Status(BaseModel):
+    """For people: what it says may grow."""
+
+    runs: list[str]
+    store: str
+    log: dict[str, Any]
+    writer: dict[str, Any]
+    signing_in: Any
+    error: str | None
+    followers: list[dict[str, Any]] | SkipJsonSchema[None] = None
+
+
+ANSWERS: Final[tuple[type[BaseModel], ...]] = (
+    IncidentAnswer, IncidentsAnswer, CountsAnswer, CodesAnswer, CommentAnswer, CommentsAnswer, DefinitionAnswer,
+    DefinitionsAnswer, AttributesAnswer, Failure, Health, Status,
+)  # fmt: skip

@@ -1,0 +1,107 @@
+"""Query parameters and headers as OpenAPI describes them, by name; forms and limits are those that requests meet."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from domain.attribute_types import NAME_PATTERN
+from domain.rules import MAX_OCC_LOCK, Moment
+from projections.listing import SORT_COLUMNS
+from service.http.call import MAX_POSITION_DIGITS
+from service.http.models import schema_of
+from service.http.queries import (
+    ATTRIBUTE,
+    CODED,
+    DEFAULT_SIZE,
+    MAX_PAGE,
+    MAX_QUERY,
+    MAX_SIZE,
+    MAX_VALUE,
+    MAX_VALUES,
+    PERIODS,
+)
+
+UUID_PATTERN: Final = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+_TAG: Final = '(W/)?"[!#-~]*"'
+_TAGS: Final = {"type": "string", "pattern": rf"^(\*|{_TAG}(, ?{_TAG})*)$"}
+
+Schema = Mapping[str, Any]
+
+PATHS: Final[dict[str, Schema]] = {
+    "id": {"type": "string", "format": "uuid", "pattern": UUID_PATTERN},
+    "comment_id": {"type": "string", "format": "uuid", "pattern": UUID_PATTERN},
+    "name": {"type": "string", "pattern": NAME_PATTERN},
+}
+
+HEADERS: Final[dict[str, tuple[str, Schema]]] = {
+    "If-Match": ("The write is carried out on these versions only, else 412; `*` for any.", _TAGS),
+    "If-None-Match": ("304 where the client has this version already.", _TAGS),
+    "Idempotency-Key": (
+        "A repeat of the request under the same key gets the answer of the first one.",
+        {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    ),
+    "Ims-Min-Position": (
+        "Wait until the read model has come to this position of the log, as `Ims-Position` named it.",
+        {"type": "string", "pattern": f"^[0-9]{{1,{MAX_POSITION_DIGITS}}}$"},
+    ),
+    "traceparent": (
+        "W3C Trace Context; failures answer its trace id. One of another form is ignored.",
+        {"type": "string"},
+    ),
+}
+
+
+def query_parameter(name: str, definitions: Mapping[str, str]) -> list[dict[str, Any]]:
+    """As a list, since `attributes.` stands for one parameter for each attribute that every tenant has."""
+    if name == ATTRIBUTE:
+        return [
+            _parameter(f"{ATTRIBUTE}{defined}", {"type": "string", "maxLength": MAX_VALUE}, _EQUALS)
+            for defined in definitions
+        ]
+    if name == "sort":
+        item = {"type": "string", "pattern": f"^({'|'.join(SORT_COLUMNS)})(,(asc|desc))?$"}
+        return [_parameter(name, {"type": "array", "items": item, "maxItems": len(SORT_COLUMNS)}, _DESCRIPTIONS[name])]
+    if name in CODED:
+        values = {"type": "array", "items": _TEXT, "maxItems": MAX_VALUES}
+        return [_parameter(name, values, "Any of these; an empty one selects those without.")]
+    return [_parameter(name, _SCHEMAS[name], _DESCRIPTIONS[name])]
+
+
+def header_parameter(name: str) -> dict[str, Any]:
+    description, schema = HEADERS[name]
+    return {"name": name, "in": "header", "description": description, "schema": schema}
+
+
+def path_parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": PATHS[name]}
+
+
+def _parameter(name: str, schema: Schema, description: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+_EQUALS: Final = "Incidents whose attribute has this value; other attributes of the tenant in the same way."
+_TEXT: Final[Schema] = {"type": "string", "maxLength": MAX_VALUE, "pattern": r"^[^\u0000]*$"}
+_SCHEMAS: Final[dict[str, Schema]] = {
+    "page": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE},
+    "size": {"type": "integer", "minimum": 1, "maximum": MAX_SIZE, "default": DEFAULT_SIZE},
+    "cursor": {"type": "string", "maxLength": MAX_VALUE, "pattern": "^[A-Za-z0-9_-]*$"},
+    "q": {**_TEXT, "maxLength": MAX_QUERY},
+    "backdated": {"type": "boolean"},
+    "retired": {"type": "boolean"},
+    "id": PATHS["id"],
+    "occ_lock": {"type": "integer", "minimum": 0, "maximum": MAX_OCC_LOCK},
+    **{f"{prefix}_{end}": schema_of(Moment()) for prefix in PERIODS for end in ("from", "to")},
+}
+_DESCRIPTIONS: Final[dict[str, str]] = {
+    "page": "The page with this number.",
+    "size": "Rows of a page.",
+    "cursor": "Empty to start, then `page.next` of the answer before. Not with `page`.",
+    "sort": "`field,asc` or `field,desc`, each field once; the direction is desc where none is given.",
+    "q": "Every word must occur in name, description or location; `word*` is a prefix.",
+    "backdated": "Whether it was reported after the fact.",
+    "retired": "Also the attributes that were retired.",
+    "id": "The comment, where the body does not name it.",
+    "occ_lock": "The version that the client knows, where the body does not name it.",
+    **{f"{prefix}_from": f"`{member}` not before this." for prefix, member in PERIODS.items()},
+    **{f"{prefix}_to": f"`{member}` before this." for prefix, member in PERIODS.items()},
+}

@@ -1,0 +1,83 @@
+"""What OpenAPI cannot express: why a request that fits the document may be answered 400, 412 or 422 all the same.
+
+It stands in the document as `x-ims-rule`: with which codes, at which member, for which reason.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from domain.rules import DETAILS, Moment
+from service.http.models import CommentEditBody, EditBody, LockBody
+from service.http.queries import ATTRIBUTE
+from service.http.routes import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Unexpressed:
+    """`field`: the errors that are meant name it, or something within it; empty for any."""
+
+    rule: str
+    codes: tuple[str, ...]
+    field: str = ""
+
+    def document(self) -> dict[str, Any]:
+        shown: dict[str, Any] = {"rule": self.rule, "codes": list(self.codes)}
+        return shown | {"field": self.field} if self.field else shown
+
+
+_TIMES: Final = "The second is at most 59, and the instant lies within the years 1000 to 2999, UTC."
+_VALUES: Final = (
+    "ATTRIBUTE_UNKNOWN", "TYPE_INVALID", "TEXT_TOO_LONG", "TEXT_INVALID", "TIME_INVALID", "NUMBER_OUT_OF_RANGE",
+)  # fmt: skip
+_ATTRIBUTE: Final = "The tenant has an attribute of this name, and the value is one of its type."
+_CURSOR: Final = "A cursor is what `page.next` said, with the same tenant, filter and sort; it does not go with `page`."
+
+
+def unexpressed(route: Route) -> list[Unexpressed]:
+    return [*_of_the_query(route), *_of_the_headers(route), *_of_the_body(route)]
+
+
+def _of_the_query(route: Route) -> Iterator[Unexpressed]:
+    if "cursor" in route.query:
+        yield Unexpressed(_CURSOR, ("CURSOR_INVALID", "PARAMETER_INVALID"), "cursor")
+    if "sort" in route.query:
+        yield Unexpressed("A field is sorted by once.", ("PARAMETER_INVALID",), "sort")
+    if ATTRIBUTE in route.query:
+        yield Unexpressed(_ATTRIBUTE, ("ATTRIBUTE_UNKNOWN", "PARAMETER_INVALID"), ATTRIBUTE.removesuffix("."))
+    for name in route.query:
+        if name.endswith(("_from", "_to")):
+            yield Unexpressed(_TIMES, ("PARAMETER_INVALID",), name)
+    if "occ_lock" in route.query:
+        yield Unexpressed("A lock in the body and one in the query are the same.", ("LOCKS_DIFFER",), "occ_lock")
+
+
+def _of_the_headers(route: Route) -> Iterator[Unexpressed]:
+    if route.method == "GET":
+        if "Ims-Min-Position" in route.headers:
+            yield Unexpressed("The position is not beyond the end of the log.", ("POSITION_UNKNOWN",))
+        return
+    yield Unexpressed("A key stands for one request.", ("IDEMPOTENCY_KEY_REUSED",))
+    if "If-Match" in route.headers:
+        yield Unexpressed("The version is one that If-Match names.", ("PRECONDITION_FAILED",))
+
+
+def _of_the_body(route: Route) -> Iterator[Unexpressed]:
+    if route.body is None:
+        return
+    members = route.body.model_fields
+    yield Unexpressed("Numbers fit into 64 bits.", ("JSON_INVALID",))
+    for member in members:
+        if isinstance(DETAILS.get(member), Moment):
+            yield Unexpressed(_TIMES, ("TIME_INVALID",), member)
+    if "attributes" in members:
+        yield Unexpressed(_ATTRIBUTE, _VALUES, "attributes")
+    if "value" in members:
+        yield Unexpressed(_ATTRIBUTE, _VALUES, "value")
+        yield Unexpressed(_ATTRIBUTE, ("ATTRIBUTE_UNKNOWN",), "name")
+    if route.body in (EditBody, CommentEditBody):
+        yield Unexpressed("A lock stands in the body, or the request has If-Match.", ("MEMBER_MISSING",), "occ_lock")
+    if "id" in route.query:
+        yield Unexpressed("The comment is named once, in the body or in the query.", ("MEMBER_MISSING",), "id")
+    if route.body is LockBody:
+        yield Unexpressed("The members are not those of an attribute or a comment alone.", ("WRONG_PATH",))
