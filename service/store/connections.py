@@ -56,7 +56,7 @@ async def connect(url: str, schema: str, timeout: float) -> "asyncpg.Connection[
 
 
 def _translated(error: Exception, kind: type[Unavailable]) -> Unavailable:
-    if isinstance(error, ValueError):  # an argument of the wrong kind, which asyncpg files under its own state
+    if isinstance(error, ValueError):  # a URL that asyncpg cannot read
         raise error
     return kind(f"{type(error).__name__}: {error}")
 

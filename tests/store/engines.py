@@ -104,7 +104,7 @@ class PostgresEngine:
         postgres = Postgres(self.url, SCHEMA, pool=4, timeout=timeout)
         async with AsyncExitStack() as open_things:
             await postgres.open()
-            open_things.push_async_callback(postgres.close)
+            open_things.callback(postgres.close)
             bells = Bells(postgres)
             log = PostgresLog(postgres, bells)
             await log.open()

@@ -1,0 +1,140 @@
+"""A database that is away: what was never sent is told apart from what may have been recorded."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import UUID, uuid4
+
+import pytest
+
+from projections.database import Unavailable
+from service.store.log import Conflict, OutcomeUnknown
+from service.store.writer import Writer
+from tests.servers.postgres import Postgres
+from tests.servers.proxy import FaultProxy
+from tests.store.engines import PostgresEngine, Process, SqliteEngine, every
+from tests.store.events import happening
+
+A, B = UUID(int=1), UUID(int=2)
+DEADLINE = 0.8  # seconds
+
+
+@pytest.fixture
+async def proxy(postgres: Postgres, fault_proxy: Callable[[int], Awaitable[FaultProxy]]) -> FaultProxy:
+    return await fault_proxy(postgres.port)
+
+
+@pytest.fixture
+async def behind(proxy: FaultProxy, postgres: Postgres, postgres_dsn: str) -> AsyncIterator[Process]:
+    """A process that reaches PostgreSQL through the proxy, and has written A's birth."""
+    engine = PostgresEngine(postgres_dsn.replace(str(postgres.port), str(proxy.port)))
+    async with engine.process(deadline=DEADLINE) as process:
+        await process.writer.append(happening(A, 0), repeatable=False)
+        yield process
+        proxy.silent.clear()
+        proxy.reset()
+
+
+async def refusal(writer: Writer, id: UUID, version: int) -> tuple[type[Exception], float]:
+    """What the writer says, and after how many seconds."""
+    begin = time.monotonic()
+    with pytest.raises((Unavailable, OutcomeUnknown)) as error:
+        await writer.append(happening(id, version), repeatable=False)
+    kind = Unavailable if isinstance(error.value, Unavailable) else OutcomeUnknown
+    return kind, time.monotonic() - begin
+
+
+async def test_a_server_that_takes_no_connection_was_sent_nothing(behind: Process, proxy: FaultProxy) -> None:
+    await proxy.refuse()
+    proxy.reset()
+    kind, _ = await refusal(behind.writer, A, 1)  # the old connection may have taken it with it
+    kind, seconds = await refusal(behind.writer, A, 1)
+    assert kind is Unavailable
+    assert DEADLINE - 0.2 < seconds < DEADLINE + 0.3
+    await proxy.accept()
+    assert (await behind.writer.append(happening(A, 1), repeatable=False)).position == 2
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+async def test_a_server_that_does_not_answer_may_have_recorded_it(
+    behind: Process, proxy: FaultProxy, direction: str
+) -> None:
+    proxy.silent.add("up" if direction == "up" else "down")
+    kind, seconds = await refusal(behind.writer, A, 1)
+    assert kind is OutcomeUnknown
+    assert seconds < DEADLINE + 0.3
+    proxy.silent.clear()
+    proxy.reset()
+    if direction == "up":
+        assert (await behind.writer.append(happening(A, 1), repeatable=False)).position == 2
+    else:
+        with pytest.raises(Conflict):
+            await behind.writer.append(happening(A, 1), repeatable=False)
+        assert await behind.log.head() == 2
+
+
+async def test_what_waits_behind_a_group_that_hangs_is_told_that_it_was_never_sent_and_never_is(
+    behind: Process, proxy: FaultProxy
+) -> None:
+    proxy.silent.add("up")
+    first = asyncio.create_task(refusal(behind.writer, A, 1))
+    await asyncio.sleep(0.05)
+    others = await asyncio.gather(*(refusal(behind.writer, B, 0) for _ in range(3)))
+    assert (await first)[0] is OutcomeUnknown
+    # One of them may be on its way by then, in the next group; the others are of its aggregate and wait for it.
+    assert [kind for kind, _ in others].count(Unavailable) >= 2
+    assert all(seconds < DEADLINE + 0.3 for _, seconds in others)
+    proxy.silent.clear()
+    proxy.reset()
+    id = uuid4()
+    assert (await behind.writer.append(happening(id, 0), repeatable=False)).position == 2
+    await asyncio.sleep(0.2)
+    assert [row.originator_id for row in await every(behind.log)] == [A, id]
+
+
+async def test_the_writer_goes_on_with_what_comes_after_an_outage(behind: Process, proxy: FaultProxy) -> None:
+    await proxy.refuse()
+    proxy.reset()
+    waiting = [asyncio.create_task(behind.writer.append(happening(uuid4(), 0), repeatable=False)) for _ in range(20)]
+    await asyncio.sleep(DEADLINE / 3)
+    await proxy.accept()
+    positions = sorted([(await task).position for task in waiting])
+    assert positions == list(range(2, 22))
+
+
+@pytest.mark.parametrize("poison", ["a\0b", 5])
+async def test_what_the_database_refuses_fails_alone_and_at_once(
+    postgres_engine: PostgresEngine, poison: object
+) -> None:
+    async with postgres_engine.process(deadline=10) as process:
+        wrong = happening(uuid4(), 0)
+        object.__setattr__(wrong, "tenant_id", poison)
+        begin = time.monotonic()
+        results = await asyncio.gather(
+            *(process.writer.append(event, repeatable=False) for event in (happening(A, 0), wrong, happening(B, 0))),
+            return_exceptions=True,
+        )
+        assert time.monotonic() - begin < 2
+        assert [isinstance(result, Exception) for result in results] == [False, True, False]
+        assert not isinstance(results[1], Unavailable | OutcomeUnknown | Conflict)
+        assert [row.originator_id for row in await every(process.log)] == [A, B]
+
+
+async def test_a_file_that_is_locked_by_somebody_else_costs_time_or_an_unknown_outcome(
+    sqlite_engine: SqliteEngine,
+) -> None:
+    async with sqlite_engine.process(deadline=DEADLINE) as process, sqlite_engine.log() as other:
+        await other._file.write(lambda connection: connection.execute("BEGIN IMMEDIATE"))
+        patient = asyncio.create_task(process.writer.append(happening(A, 0), repeatable=False))
+        await asyncio.sleep(DEADLINE / 4)
+        await other._file.write(lambda connection: connection.execute("ROLLBACK"))
+        assert (await patient).position == 1
+
+        await other._file.write(lambda connection: connection.execute("BEGIN IMMEDIATE"))
+        kind, seconds = await refusal(process.writer, A, 1)
+        assert kind is OutcomeUnknown
+        assert seconds < DEADLINE + 0.3
+        await other._file.write(lambda connection: connection.execute("ROLLBACK"))
+        with pytest.raises(Conflict):  # the thread had begun, and recorded it after all
+            await process.writer.append(happening(A, 1), repeatable=False)
+        assert len(await every(process.log)) == 2

@@ -1,0 +1,199 @@
+"""What was appended, in order and without a hole, whoever appended it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from domain.event import Recorded
+from projections.database import Unavailable
+from service.store import feed as feed_module
+from service.store.feed import READ_EVENTS, Feed
+from service.store.log import Log, Row
+from service.store.mapper import UnreadableEvent
+from tests.servers.postgres import Postgres
+from tests.servers.proxy import FaultProxy
+from tests.store.engines import Engine, PostgresEngine, Process
+from tests.store.events import births, entry, happening
+
+A = UUID(int=1)
+
+
+async def follow(feed: Feed, upto: int, after: int = 0, limit: int = 7) -> list[Recorded]:
+    facts: list[Recorded] = []
+    async with asyncio.timeout(20):
+        while (position := facts[-1].position if facts else after) < upto:
+            facts += await feed.after(position, limit, 5)
+    return facts
+
+
+async def write(process: Process, number: int, pause: float = 0) -> None:
+    for _ in range(number):
+        await process.writer.append(happening(uuid4(), 0), repeatable=False)
+        await asyncio.sleep(pause)
+
+
+async def test_two_processes_write_and_both_see_all_in_order(engine: Engine) -> None:
+    async with engine.process() as first, engine.process() as second:
+        followers = [asyncio.create_task(follow(process.feed, 120)) for process in (first, second)]
+        await asyncio.gather(*(write(process, 30) for process in (first, second, first, second)))
+        seen = await asyncio.gather(*followers)
+        rows = await first.log.read(0, 1000)
+    expected = [(row.position, row.originator_id, row.recorded_at) for row in rows]
+    for facts in seen:
+        assert [(fact.position, fact.event.originator_id, fact.recorded_at) for fact in facts] == expected
+    for process in (first, second):
+        assert process.heard == [(row.originator_id, row.originator_version) for row in rows]
+        assert process.feed.head.value == 120
+
+
+async def test_in_turns_too(engine: Engine) -> None:
+    async with engine.process() as first, engine.process() as second:
+        for _ in range(10):
+            await write(first, 1)
+            await write(second, 1)
+        assert [fact.position for fact in await follow(first.feed, 20)] == list(range(1, 21))
+        assert [fact.position for fact in await follow(second.feed, 20)] == list(range(1, 21))
+
+
+async def test_what_a_process_wrote_itself_it_knows_at_once(engine: Engine) -> None:
+    async with engine.process() as process:
+        recorded = await process.writer.append(happening(A, 0), repeatable=False)
+        await asyncio.sleep(0)
+        assert process.feed.head.value == 1
+        (fact,) = await process.feed.after(0, 10, 0)
+        assert fact is recorded
+
+
+async def test_another_process_is_woken_by_a_bell(postgres_engine: PostgresEngine) -> None:
+    async with postgres_engine.process() as first, postgres_engine.process() as second:
+        await write(first, 1)
+        assert await second.feed.head.reach(1, 5)
+        await asyncio.sleep(0.1)
+        took = []
+        for position in range(2, 7):
+            begin = asyncio.get_running_loop().time()
+            await write(first, 1)
+            assert await second.feed.head.reach(position, 5)
+            took.append(asyncio.get_running_loop().time() - begin)
+    assert sorted(took)[2] < 0.3
+
+
+async def test_without_a_bell_it_looks_once_a_second(log: Log) -> None:
+    feed = Feed(log)
+    await feed.start()
+    running = asyncio.create_task(feed.run())
+    await asyncio.sleep(0.1)
+    await log.append(births(1))
+    assert not await feed.head.reach(1, 0.3)
+    assert await feed.head.reach(1, 2)
+    running.cancel()
+
+
+class SlowToAnswer:
+    """A log whose answers to `read` are on their way until they are let through."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self.head = log.head
+        self.asked, self.let_through = asyncio.Event(), asyncio.Event()
+
+    async def read(self, after: int, limit: int) -> list[Row]:
+        rows = await self._log.read(after, limit)
+        self.asked.set()
+        await self.let_through.wait()
+        return rows
+
+
+async def test_a_bell_that_rings_during_a_look_is_heard(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "LOOK_SECONDS", 60.0)
+    slow: Any = SlowToAnswer(log)
+    feed = Feed(slow)
+    await feed.start()
+    running = asyncio.create_task(feed.run())
+    await slow.asked.wait()
+    await log.append(births(1))
+    feed.ring()
+    slow.let_through.set()
+    assert await feed.head.reach(1, 2)
+    running.cancel()
+
+
+async def test_it_begins_at_the_head_and_the_past_is_read_from_the_log(log: Log) -> None:
+    await log.append(births(5))
+    feed = Feed(log)
+    await feed.start()
+    assert feed.head.value == 5
+    assert [fact.position for fact in await feed.after(1, 3, 0)] == [2, 3, 4]
+    assert await feed.after(5, 3, 0.01) == []
+
+
+async def test_who_lags_behind_the_window_reads_from_the_log(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "WINDOW", 8)
+    async with engine.process() as process:
+        await asyncio.gather(*(write(process, 10) for _ in range(5)))
+        assert len(process.feed._window) == 8
+        for after in (0, 30, 41, 42, 49):
+            facts = await follow(process.feed, 50, after)
+            assert [fact.position for fact in facts] == list(range(after + 1, 51))
+        assert await process.feed.after(50, 5, 0.01) == []
+
+
+async def test_a_read_is_bounded(log: Log) -> None:
+    for _ in range(4):
+        await log.append(births(200))
+    feed = Feed(log)
+    await feed.catch_up()
+    assert feed.head.value == 800
+    feed._window.clear()
+    assert len(await feed.after(0, 10_000, 0)) == READ_EVENTS
+
+
+DAMAGES: dict[str, str | bytes] = {
+    "erased": "state = NULL, salt = NULL",
+    "unknown topic": "topic = 'IncidentVaporised'",
+    "topic of an aggregate": "topic = 'Incident'",
+    "newer shape": b'{"class_version":2}',
+    "damaged": b'{"half',
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+async def test_what_cannot_be_read_stops_who_follows_and_nobody_else(engine: Engine, damage: str | bytes) -> None:
+    async with engine.process() as process:
+        listened: list[tuple[UUID, int]] = []
+        await process.log.append([*births(2), entry(A, 0), *births(2)])
+        if isinstance(damage, bytes):
+            quote = "'\\x" if "postgres" in engine.url else "x'"
+            damage = f"state = {quote}{damage.hex()}'"
+        await engine.sql(f"UPDATE log SET {damage} WHERE notification_id = 3")
+        feed = Feed(process.log)
+        feed.listen(lambda id, version: listened.append((id, version)))
+        await feed.catch_up()
+        assert feed.head.value == 5
+        assert listened[2] == (A, 0)
+        assert [fact.position for fact in await feed.after(0, 10, 0)] == [1, 2]
+        for _ in range(2):
+            with pytest.raises(UnreadableEvent):
+                await feed.after(2, 10, 0)
+        assert [fact.position for fact in await feed.after(3, 10, 0)] == [4, 5]
+
+
+async def test_it_goes_on_when_the_database_is_back(
+    postgres: Postgres, postgres_dsn: str, fault_proxy: Callable[[int], Awaitable[FaultProxy]]
+) -> None:
+    proxy = await fault_proxy(postgres.port)
+    behind = postgres_dsn.replace(str(postgres.port), str(proxy.port))
+    async with PostgresEngine(behind).process() as cut, PostgresEngine(postgres_dsn).process() as other:
+        await write(other, 1)
+        assert await cut.feed.head.reach(1, 5)
+        await proxy.refuse()
+        proxy.reset()
+        await write(other, 1)
+        with pytest.raises(Unavailable):
+            await cut.feed.catch_up()
+        assert not await cut.feed.head.reach(2, 0.2)
+        await proxy.accept()
+        assert await cut.feed.head.reach(2, 5)
