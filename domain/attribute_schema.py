@@ -3,8 +3,8 @@
 from typing import Any
 from uuid import UUID, uuid5
 
-from domain.attribute_types import MAX_DEFINITIONS, NAME_PATTERN, AttributeType, Definitions, is_attribute_name
-from domain.errors import Absent, Fault, Invalid, LimitReached, Taken
+from domain.attribute_types import MAX_DEFINITIONS, AttributeType, Definitions, fault_of_name, fault_of_type
+from domain.errors import Absent, Invalid, LimitReached, Taken
 from domain.event import Act, ActEvent, Json, Kept
 
 _NAMESPACE = UUID("5b4f1c0e-6d0b-4f7e-9c53-0d6c1f2a7e11")
@@ -71,11 +71,8 @@ class AttributeSchema(Kept):
 
     def define(self, act: Act, name: str, kind: str, defaults: Definitions) -> None:
         """Raises Invalid, Taken where the name is in use, LimitReached."""
-        faults = []
-        if not is_attribute_name(name):
-            faults.append(Fault("ATTRIBUTE_NAME_INVALID", f"must match {NAME_PATTERN}", "name"))
-        if kind not in AttributeType.__members__:
-            faults.append(Fault("ATTRIBUTE_TYPE_UNKNOWN", f"must be one of {', '.join(AttributeType)}", "type"))
+        checked = {"name": fault_of_name(name), "type": fault_of_type(kind)}
+        faults = [fault.at(member) for member, fault in checked.items() if fault is not None]
         if faults:
             raise Invalid(faults)
         active = self.definitions(defaults)

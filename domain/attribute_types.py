@@ -41,6 +41,22 @@ def is_attribute_name(text: str) -> bool:
     return _name.fullmatch(text) is not None
 
 
+def fault_of_name(value: object) -> Fault | None:
+    """What is wrong with the name of a new attribute."""
+    if not isinstance(value, str):
+        return Fault("TYPE_INVALID", "must be a text")
+    return None if is_attribute_name(value) else Fault("ATTRIBUTE_NAME_INVALID", f"must match {NAME_PATTERN}")
+
+
+def fault_of_type(value: object) -> Fault | None:
+    """What is wrong with the type of a new attribute."""
+    if not isinstance(value, str):
+        return Fault("TYPE_INVALID", "must be a text")
+    if value in AttributeType.__members__:
+        return None
+    return Fault("ATTRIBUTE_TYPE_UNKNOWN", f"must be one of {', '.join(AttributeType)}")
+
+
 def coerce(kind: AttributeType, value: Json) -> Json | Fault:
     """The value as it is stored, or what is wrong with it.
 

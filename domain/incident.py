@@ -259,6 +259,15 @@ def _complete(details: Mapping[str, Json]) -> dict[str, Json]:
     return {member: DEFAULTS.get(member) if details.get(member) is None else details[member] for member in DETAILS}
 
 
+def faults_of_attributes(
+    given: Mapping[str, Json], stored: Mapping[str, Json], definitions: Definitions
+) -> list[Fault]:
+    """Every fault of the given values. What equals the stored value is not looked at."""
+    faults: list[Fault] = []
+    _coerced(given, stored, definitions, faults)
+    return faults
+
+
 def _coerced(
     given: Mapping[str, Json],
     stored: Mapping[str, Json],

@@ -90,6 +90,9 @@ class Commands:
                 except Refused as refusal:
                     self._aggregates.keep(aggregate)
                     if fresh:
+                        # The same command may have been under way twice, and the other one was quicker.
+                        if (before := await self.repeated(act)) is not None:
+                            return before
                         await self._explain(refusal, id)
                         raise
                     fresh = True
@@ -97,7 +100,7 @@ class Commands:
                 if not aggregate.pending_events:
                     self._aggregates.keep(aggregate)
                     if fresh:
-                        return Done(aggregate, None)
+                        return await self.repeated(act) or Done(aggregate, None)
                     fresh = True
                     continue
                 try:
@@ -106,12 +109,12 @@ class Commands:
                     fresh = True
         raise Contended
 
-    async def require_incident(self, tenant_id: str, id: UUID) -> None:
-        """Raises Absent where the tenant has no such incident or it is deleted, as the log has it now."""
+    async def incident(self, tenant_id: str, id: UUID) -> Incident:
+        """The incident as the log has it now, to look at. Raises Absent where the tenant has none or it is deleted."""
         for fresh in (False, True):
             incident = await self._aggregates.look(id, fresh=fresh)
             if isinstance(incident, Incident) and incident.tenant_id == tenant_id and not incident.deleted:
-                return
+                return incident
         raise Absent
 
     async def _decide(self, act: Act, aggregate: A, decide: Callable[[A, Definitions], None], fresh: bool) -> None:

@@ -10,8 +10,8 @@ from projections.documents import incident_document
 from service.definitions import empty_schema, schema_of
 from service.http.answers import success
 from service.http.call import Call
-from service.http.models import AttributeBody, AttributeEditBody, DefinitionBody
-from service.http.preconditions import lock_of
+from service.http.intake import take
+from service.http.models import AttributeBody, AttributeEditBody, DefinitionBody, LockBody
 from service.http.queries import Parameters
 
 PATH = "/v1/incident/attributes"
@@ -29,10 +29,8 @@ async def definitions(call: Call) -> web.Response:
 
 
 async def define(call: Call) -> web.Response:
-    Parameters(call.request).done()
-    sent = await call.body()
-    body = call.checked(DefinitionBody, sent)
-    act, defaults = call.act(sent), call.parts.definitions.defaults
+    intake = await take(call, DefinitionBody)
+    act, body, defaults = intake.act, intake.body, call.parts.definitions.defaults
     done = await call.parts.commands.change(
         act,
         AttributeSchema,
@@ -44,10 +42,8 @@ async def define(call: Call) -> web.Response:
 
 
 async def retire(call: Call) -> web.Response:
-    Parameters(call.request).done()
-    sent = await call.body()
-    name = call.request.match_info["name"]
-    act, defaults = call.act(sent), call.parts.definitions.defaults
+    intake = await take(call, LockBody)
+    act, name, defaults = intake.act, call.request.match_info["name"], call.parts.definitions.defaults
     done = await call.parts.commands.change(
         act,
         AttributeSchema,
@@ -76,11 +72,8 @@ async def put(call: Call) -> web.Response:
 
 
 async def remove(call: Call) -> web.Response:
-    parameters = Parameters(call.request, once={"occ_lock"})
-    parameters.done()
-    sent = await call.body()
-    lock = lock_of(call.request, sent, parameters.one("occ_lock"))
-    act, name = call.act(sent), call.request.match_info["name"]
+    intake = await take(call, LockBody, once={"occ_lock"})
+    act, lock, name = intake.act, intake.lock, call.request.match_info["name"]
     done = await call.parts.commands.change(
         act, Incident, call.id(), lambda incident, _: incident.remove_attribute(act, name, lock.occ_lock, lock.match)
     )
@@ -88,11 +81,8 @@ async def remove(call: Call) -> web.Response:
 
 
 async def _set(call: Call, *, new: bool) -> web.Response:
-    Parameters(call.request).done()
-    sent = await call.body()
-    body = call.checked(AttributeBody if new else AttributeEditBody, sent)
-    lock = lock_of(call.request, body)
-    act = call.act(sent)
+    intake = await take(call, AttributeBody if new else AttributeEditBody)
+    act, body, lock = intake.act, intake.body, intake.lock
     done = await call.parts.commands.change(
         act,
         Incident,

@@ -1,7 +1,7 @@
 """Comments on an incident: add, list, edit, remove."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -10,14 +10,15 @@ from aiohttp import web
 
 from domain.comment import Comment
 from domain.errors import Absent, Fault, Invalid
+from domain.event import Act
 from projections.comments import Comments
 from projections.documents import comment_document
 from service.commands import Done
 from service.http import cursors
 from service.http.answers import success
 from service.http.call import Call
+from service.http.intake import Intake, take
 from service.http.models import CommentBody, CommentEditBody, CommentRemovalBody
-from service.http.preconditions import Lock, lock_of
 from service.http.queries import DEFAULT_SIZE, MAX_PAGE, MAX_SIZE, PAGING, Parameters
 from service.http.streams import stream
 
@@ -28,14 +29,13 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 async def add(call: Call) -> web.Response:
-    Parameters(call.request).done()
-    sent = await call.body()
-    body = call.checked(CommentBody, sent)
-    act, id, incident_id = call.act(sent), uuid4(), call.id()
-    done: Done[Comment] | None = await call.parts.commands.repeated(act)
-    if done is None:
-        await _incident(call)
-        done = await call.parts.commands.create(act, lambda _: Comment.add(act, id, incident_id, body["text"]))
+    intake = await take(call, CommentBody)
+    act, id, incident_id = intake.act, uuid4(), call.id()
+
+    async def decide() -> Done[Comment]:
+        return await call.parts.commands.create(act, lambda _: Comment.add(act, id, incident_id, intake.body["text"]))
+
+    done = await _on_incident(call, act, decide)
     return _answer(call, done, 201, f"/v1/incident/{incident_id}/comments/{done.aggregate.id}")
 
 
@@ -60,57 +60,58 @@ async def comments(call: Call) -> web.StreamResponse:
 
 
 async def edit(call: Call) -> web.Response:
-    Parameters(call.request).done()
-    sent = await call.body()
-    body = call.checked(CommentEditBody, sent)
-    lock = lock_of(call.request, body)
-    if lock.occ_lock is None and not lock.conditional:
-        raise Invalid([Fault("MEMBER_MISSING", "is required, or an If-Match header", "occ_lock")])
-    act, moderator = call.act(sent), call.identity.may_define
-    incident_id = await _incident(call)
-
-    def decide(comment: Comment, _: object) -> None:
-        _belongs(comment, incident_id)
-        comment.edit(act, body["text"], lock.occ_lock, lock.match, moderator=moderator)
-
-    return _answer(call, await call.parts.commands.change(act, Comment, call.id("comment_id"), decide))
+    intake = await take(call, CommentEditBody, locked=True)
+    text, lock, moderator = intake.body["text"], intake.lock, call.identity.may_define
+    return await _change(
+        call,
+        call.id("comment_id"),
+        intake.act,
+        lambda comment: comment.edit(intake.act, text, lock.occ_lock, lock.match, moderator=moderator),
+    )
 
 
 async def remove(call: Call) -> web.Response:
-    parameters = Parameters(call.request, once={"occ_lock"})
-    parameters.done()
-    sent = await call.body()
-    lock = lock_of(call.request, call.checked(CommentRemovalBody, sent), parameters.one("occ_lock"))
-    return await _remove(call, call.id("comment_id"), lock, sent)
+    intake = await take(call, CommentRemovalBody, once={"occ_lock"})
+    return await _remove(call, call.id("comment_id"), intake)
 
 
 async def remove_named(call: Call) -> web.Response:
     """The seed's form: the comment's id in the body or the query."""
-    parameters = Parameters(call.request, once={"id", "occ_lock"})
-    parameters.done()
-    sent = await call.body()
-    body = call.checked(CommentRemovalBody, sent)
-    named = {id for id in (body["id"], parameters.one("id")) if id is not None}
-    if len(named) != 1 or not all(isinstance(id, str) and _UUID.fullmatch(id) for id in named):
+    intake = await take(call, CommentRemovalBody, once={"id", "occ_lock"})
+    given = [id for id in (intake.body["id"], intake.query.one("id")) if id is not None]
+    named = {id.lower() if isinstance(id, str) and _UUID.fullmatch(id) else "" for id in given}
+    if len(named) != 1 or "" in named:
         raise Invalid([Fault("MEMBER_MISSING", 'name one comment: {"id": …} in the body, or ?id=', "id")])
-    return await _remove(call, UUID(named.pop()), lock_of(call.request, body, parameters.one("occ_lock")), sent)
+    return await _remove(call, UUID(named.pop()), intake)
 
 
-async def _remove(call: Call, id: UUID, lock: Lock, sent: dict[str, Any]) -> web.Response:
-    act, moderator = call.act(sent), call.identity.may_define
-    incident_id = await _incident(call)
+async def _remove(call: Call, id: UUID, intake: Intake) -> web.Response:
+    lock, moderator = intake.lock, call.identity.may_define
+    return await _change(
+        call,
+        id,
+        intake.act,
+        lambda comment: comment.remove(intake.act, lock.occ_lock, lock.match, moderator=moderator),
+    )
 
-    def decide(comment: Comment, _: object) -> None:
+
+async def _change(call: Call, id: UUID, act: Act, decide: Callable[[Comment], None]) -> web.Response:
+    incident_id = call.id()
+
+    def decided(comment: Comment, _: object) -> None:
         _belongs(comment, incident_id)
-        comment.remove(act, lock.occ_lock, lock.match, moderator=moderator)
+        decide(comment)
 
-    return _answer(call, await call.parts.commands.change(act, Comment, id, decide))
+    return _answer(call, await _on_incident(call, act, lambda: call.parts.commands.change(act, Comment, id, decided)))
 
 
-async def _incident(call: Call) -> UUID:
-    """The incident's id, where it is there to be commented on."""
-    await call.parts.commands.require_incident(call.tenant_id, call.id())
-    return call.id()
+async def _on_incident(call: Call, act: Act, decide: Callable[[], Awaitable[Done[Comment]]]) -> Done[Comment]:
+    """The incident must be there; but what was done before is answered as it was then. Raises Absent."""
+    before: Done[Comment] | None = await call.parts.commands.repeated(act)
+    if before is not None:
+        return before
+    await call.parts.commands.incident(call.tenant_id, call.id())
+    return await decide()
 
 
 def _belongs(comment: Comment, incident_id: UUID) -> None:
@@ -125,7 +126,9 @@ async def _every(call: Call, model: Comments, id: str, first: list[tuple[bytes, 
         if len(rows) < CHUNK:
             return
         found = await model.page(call.parts.database, call.tenant_id, id, CHUNK, after=rows[-1][1])
-        rows = found[1] if found else []
+        if found is None:
+            raise Absent  # deleted meanwhile: what was sent so far is not all
+        rows = found[1]
 
 
 async def _from_cursor(call: Call, id: str, size: int, cursor: str) -> web.Response:

@@ -22,8 +22,9 @@ def command_of(request: web.Request, identity: Identity, body: Mapping[str, Json
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return uuid4(), ""
-    if not _KEY.fullmatch(key):
+    if not _KEY.fullmatch(key) or len(request.headers.getall("Idempotency-Key")) > 1:
         raise BadRequest(Fault("HEADER_INVALID", "must be 1 to 255 visible ASCII characters", "Idempotency-Key"))
     name = f"{identity.tenant_id}\0{identity.user_id}\0{request.method}\0{request.path}\0{key}"
-    told = [body, sorted(request.query.items()), request.headers.get("If-Match")]
+    # A header may hold any bytes; what is no text is none here either.
+    told = [body, sorted(request.query.items()), [ascii(line) for line in request.headers.getall("If-Match", [])]]
     return uuid5(_NAMESPACE, name), hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -1,21 +1,24 @@
 """Incidents one by one: report, get, edit, patch, delete, restore."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
 from aiohttp import web
 
-from domain.errors import Absent, Fault, Invalid
-from domain.incident import Incident
-from domain.rules import DETAILS
+from domain.errors import Absent, Fault
+from domain.incident import Incident, faults_of_attributes
+from domain.rules import DETAILS, faults_of_details
 from projections.documents import incident_document
 from service.commands import Done
 from service.http.answers import HEADERS, success
 from service.http.bodies import misdirected
 from service.http.call import Call
-from service.http.models import EditBody, LockBody, PatchBody, ReportBody
-from service.http.preconditions import Lock, etag, lock_of, unchanged
+from service.http.intake import take
+from service.http.models import MAX_ATTRIBUTES, EditBody, LockBody, PatchBody, ReportBody
+from service.http.preconditions import Known, etag
 from service.http.queries import Parameters
 from service.http.statuses import BadRequest
 
@@ -23,10 +26,8 @@ PATH = "/v1/incident"
 
 
 async def report(call: Call) -> web.Response:
-    Parameters(call.request).done()
-    sent = await call.body()
-    body = call.checked(ReportBody, sent)
-    act, id = call.act(sent), uuid4()
+    intake = await take(call, ReportBody, further=lambda sent: _further(call, sent, None))
+    act, body, id = intake.act, intake.body, uuid4()
     done = await call.parts.commands.create(
         act,
         lambda definitions: Incident.report(
@@ -38,26 +39,22 @@ async def report(call: Call) -> web.Response:
 
 async def get(call: Call) -> web.Response:
     Parameters(call.request).done()
+    known = Known(call.request)
     models = await call.read_models()
     found = await models.incidents.get(call.parts.database, call.tenant_id, str(call.id()))
     if found is None:
         raise Absent
     version, document = found
     headers = {"ETag": etag(version)}
-    if unchanged(call.request, version):
+    if version in known:
         return web.Response(status=304, headers={**HEADERS, **headers})
     return success(document, headers=headers)
 
 
 async def edit(call: Call) -> web.Response:
-    Parameters(call.request).done()
-    sent = await _own_body(call)
-    body = call.checked(EditBody, sent)
-    lock = lock_of(call.request, body)
-    if lock.occ_lock is None and not lock.conditional:
-        raise Invalid([Fault("MEMBER_MISSING", "is required, or an If-Match header", "occ_lock")])
-    attributes = (body["attributes"] or {}) if "attributes" in sent else None
-    act, codes = call.act(sent), call.parts.settings.codes
+    intake = await take(call, EditBody, locked=True, own=True, further=lambda sent: _further(call, sent, call.id()))
+    act, body, lock, codes = intake.act, intake.body, intake.lock, call.parts.settings.codes
+    attributes = (body["attributes"] or {}) if "attributes" in intake.sent else None
     done = await call.parts.commands.change(
         act,
         Incident,
@@ -70,11 +67,8 @@ async def edit(call: Call) -> web.Response:
 
 
 async def patch(call: Call) -> web.Response:
-    Parameters(call.request).done()
-    sent = await _own_body(call)
-    call.checked(PatchBody, sent)
-    lock = lock_of(call.request, sent)
-    act, codes = call.act(sent), call.parts.settings.codes
+    intake = await take(call, PatchBody, own=True, further=lambda sent: _further(call, sent, call.id()))
+    act, sent, lock, codes = intake.act, intake.sent, intake.lock, call.parts.settings.codes
     done = await call.parts.commands.change(
         act,
         Incident,
@@ -87,8 +81,8 @@ async def patch(call: Call) -> web.Response:
 
 
 async def delete(call: Call) -> web.Response:
-    lock, sent = await _optional_lock(call)
-    act = call.act(sent)
+    intake = await take(call, LockBody, once={"occ_lock"}, own=True)
+    act, lock = intake.act, intake.lock
     done = await call.parts.commands.change(
         act, Incident, call.id(), lambda incident, _: incident.delete(act, lock.occ_lock, lock.match)
     )
@@ -96,8 +90,8 @@ async def delete(call: Call) -> web.Response:
 
 
 async def restore(call: Call) -> web.Response:
-    lock, sent = await _optional_lock(call)
-    act = call.act(sent)
+    intake = await take(call, LockBody, once={"occ_lock"}, own=True)
+    act, lock = intake.act, intake.lock
     done = await call.parts.commands.change(
         act, Incident, call.id(), lambda incident, _: incident.restore(act, lock.occ_lock, lock.match)
     )
@@ -106,27 +100,31 @@ async def restore(call: Call) -> web.Response:
 
 async def misplaced(call: Call) -> web.Response:
     """A POST to an incident's own path is no call of the API; old examples send attributes and comments there."""
-    await _own_body(call)
-    raise BadRequest(
+    problem = misdirected(await call.body(), str(call.id()))
+    raise problem or BadRequest(
         Fault("METHOD_NOT_ALLOWED", "allowed: GET, HEAD, PUT, PATCH, DELETE"),
         405,
-        {"Allow": "GET,HEAD,PUT,PATCH,DELETE"},
+        {"Allow": "DELETE,GET,HEAD,PATCH,PUT"},
     )
 
 
-async def _own_body(call: Call) -> dict[str, Any]:
-    sent = await call.body()
-    problem = misdirected(sent, str(call.id()))
-    if problem is not None:
-        raise problem
-    return sent
-
-
-async def _optional_lock(call: Call) -> tuple[Lock, dict[str, Any]]:
-    parameters = Parameters(call.request, once={"occ_lock"})
-    parameters.done()
-    sent = await _own_body(call)
-    return lock_of(call.request, call.checked(LockBody, sent), parameters.one("occ_lock")), sent
+async def _further(call: Call, sent: Mapping[str, Any], id: UUID | None) -> list[Fault]:
+    """What the tables of codes and attributes have against the members that were sent; what is stored passes."""
+    details: Mapping[str, Any] = {}
+    values: Mapping[str, Any] = {}
+    if id is not None:
+        with suppress(Absent):
+            incident = await call.parts.commands.incident(call.tenant_id, id)
+            details, values = incident.details, incident.attributes
+    members = {member: value for member, value in sent.items() if member in DETAILS and value is not None}
+    faults = faults_of_details(members, details, call.parts.settings.codes)
+    attributes = sent.get("attributes")
+    if isinstance(attributes, dict) and len(attributes) <= MAX_ATTRIBUTES:
+        if call.request.method == "PATCH":  # which takes a value away with null
+            attributes = {name: value for name, value in attributes.items() if value is not None}
+        definitions = await call.parts.definitions.of(call.tenant_id, fresh=True)
+        faults += faults_of_attributes(attributes, values, definitions)
+    return faults
 
 
 def _details(body: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """The shapes of request bodies, made of the domain's own rules: they check what is sent and describe it in OpenAPI."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema, create_model
 from pydantic_core import PydanticCustomError
 
-from domain.attribute_types import NAME_PATTERN, AttributeType
+from domain.attribute_types import NAME_PATTERN, AttributeType, fault_of_name, fault_of_type
 from domain.errors import Fault
 from domain.event import Json
 from domain.moments import MOMENT_PATTERN
@@ -13,6 +15,8 @@ from domain.rules import COMMENT_TEXT, DEFAULTS, DETAILS, OCC_LOCK, Code, Flag, 
 
 MAX_ATTRIBUTES: Final = 1_000
 """Members of an `attributes` object in a request."""
+MAX_FIELD: Final = 100
+"""Characters of a member's name that are sent back: one that nobody knows may have any length."""
 SERVER_MEMBERS: Final = frozenset({"id", "created_at", "created_by", "updated_at", "updated_by", "tenant_id"})
 """Members that only the server sets: ignored in bodies, so that a client may send back what it got."""
 STORABLE_TEXT: Final = r"^[^\u0000]*$"
@@ -52,16 +56,20 @@ def schema_of(rule: Rule) -> dict[str, Any]:
             return {"type": "boolean"}
 
 
+def _ruled(rule: Callable[[object], Fault | None], value: object) -> object:
+    fault = rule(value)
+    if fault is not None:
+        raise PydanticCustomError(fault.code, "{message}", {"message": fault.message})
+    return value
+
+
 def _member(rule: Rule, default: Json = ..., *, nullable: bool = False) -> Any:
     """A member that the rule decides about; `nullable`: null stands for the default."""
 
     def check(value: object) -> object:
         if value is None and nullable:
             return default
-        fault = rule(value)
-        if fault is not None:
-            raise PydanticCustomError(fault.code, "{message}", {"message": fault.message})
-        return value
+        return _ruled(rule, value)
 
     schema = schema_of(rule)
     if nullable and "anyOf" not in schema:
@@ -105,9 +113,13 @@ PATCH_SCHEMA: Final = {
 _ATTRIBUTES: Final[Any] = Annotated[Any, PlainValidator(_attributes), WithJsonSchema(ATTRIBUTES_SCHEMA)]
 _ATTRIBUTES_PATCH: Final[Any] = Annotated[Any, PlainValidator(_attributes), WithJsonSchema(PATCH_SCHEMA)]
 _VALUE: Final[Any] = Annotated[Any, PlainValidator(_value), WithJsonSchema(VALUE_SCHEMA)]
-_DEFINED_NAME: Final[Any] = Annotated[str, WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
+_DEFINED_NAME: Final[Any] = Annotated[
+    Any, PlainValidator(partial(_ruled, fault_of_name)), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})
+]
 _DEFINED_TYPE: Final[Any] = Annotated[
-    str, WithJsonSchema({"type": "string", "enum": [str(kind) for kind in AttributeType]})
+    Any,
+    PlainValidator(partial(_ruled, fault_of_type)),
+    WithJsonSchema({"type": "string", "enum": [str(kind) for kind in AttributeType]}),
 ]
 _ID: Final[Any] = Annotated[Any, WithJsonSchema({"type": "string", "format": "uuid"})]
 _LOCK: Final[tuple[Any, Any]] = (_member(OCC_LOCK), None)
@@ -156,7 +168,7 @@ def faults_of(error: ValidationError) -> list[Fault]:
     """Every fault that the model found, in the API's words."""
     faults = []
     for found in error.errors(include_url=False, include_input=False):
-        field = ".".join(map(str, found["loc"])) or None
+        field = ".".join(map(str, found["loc"]))[:MAX_FIELD] or None
         match found["type"]:
             case "missing":
                 faults.append(Fault("MEMBER_MISSING", "is required", field))

@@ -42,24 +42,32 @@ def lock_of(request: web.Request, body: Mapping[str, Json], query_lock: str | No
         locks.add(number)
     if len(locks) > 1:
         raise BadRequest(Fault("LOCKS_DIFFER", "the body and the query name different locks", "occ_lock"))
-    header = request.headers.get("If-Match")
+    header = _joined(request, "If-Match")
     if header is None:
         return Lock(next(iter(locks), None), None, conditional=False)
-    tags = _tags(header, "If-Match")
-    return Lock(next(iter(locks), None), tags, conditional=True)
+    return Lock(next(iter(locks), None), _tags(header, "If-Match"), conditional=True)
 
 
 def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def unchanged(request: web.Request, version: int) -> bool:
-    """Whether the client has this version already."""
-    header = request.headers.get("If-None-Match")
-    if header is None:
-        return False
-    tags = _tags(header, "If-None-Match")
-    return tags is None or version in tags
+class Known:
+    """The versions that the client has already, by its `If-None-Match`. Raises BadRequest where that cannot be used."""
+
+    def __init__(self, request: web.Request) -> None:
+        header = _joined(request, "If-None-Match")
+        self._tags = frozenset() if header is None else _tags(header, "If-None-Match")
+
+    def __contains__(self, version: int) -> bool:
+        return self._tags is None or version in self._tags
+
+
+def _joined(request: web.Request, name: str) -> str | None:
+    """Several lines of one header are one list (RFC 9110, 5.3)."""
+    if name not in request.headers:
+        return None
+    return ", ".join(request.headers.getall(name))
 
 
 def _tags(header: str, name: str) -> Match:

@@ -21,7 +21,9 @@ MAX_QUERY: Final = 200
 MAX_VALUES: Final = 50
 """Values of one repeatable filter."""
 MAX_VALUE: Final = 1_000
-"""Characters of any parameter."""
+"""Characters of any parameter but the cursor."""
+MAX_CURSOR: Final = 8_000
+"""Characters of a cursor: it holds the sort keys of a row, of which two are texts of 200 characters."""
 
 CODED: Final = ("status", "type", "severity", "reported_by")
 PERIODS: Final = {"date": "date", "created": "created_at", "updated": "updated_at"}
@@ -47,9 +49,10 @@ class Parameters:
                 allowed = ", ".join(sorted({*once, *repeatable})) or "none"
                 self.fault("PARAMETER_UNKNOWN", f"parameters here: {allowed}", name)
             elif len(values) > (MAX_VALUES if name in repeatable else 1):
-                self.fault("PARAMETER_REPEATED", "may stand once" if name in once else f"at most {MAX_VALUES}", name)
-            elif any(len(value) > MAX_VALUE or unstorable(value) for value in values):
-                self.fault("PARAMETER_INVALID", f"must be text of at most {MAX_VALUE} characters", name)
+                limit = f"at most {MAX_VALUES}" if name in repeatable else "may stand once"
+                self.fault("PARAMETER_REPEATED", limit, name)
+            elif any(len(value) > _limit(name) or unstorable(value) for value in values):
+                self.fault("PARAMETER_INVALID", f"must be text of at most {_limit(name)} characters", name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -97,6 +100,10 @@ class Parameters:
             self.fault("PARAMETER_INVALID", fault.message, name)
             return None
         return instant(text)
+
+
+def _limit(name: str) -> int:
+    return MAX_CURSOR if name == "cursor" else MAX_VALUE
 
 
 def filter_of(parameters: Parameters, definitions: Definitions) -> Filter:

@@ -69,7 +69,7 @@ def replays(events: list[ActEvent], live: Any) -> None:
         patch.dict(DETAILS, {member: lambda _: forbidden for member in DETAILS}),
         patch("domain.comment.COMMENT_TEXT", lambda _: forbidden),
         patch("domain.attribute_schema.MAX_DEFINITIONS", 0),
-        patch("domain.attribute_schema.is_attribute_name", lambda _: False),
+        patch("domain.attribute_types.is_attribute_name", lambda _: False),
     ):
         again = fold(Recorded(event, n, NOON) for n, event in enumerate(events, start=1))
     assert again == live

@@ -1,0 +1,75 @@
+"""What a write brings, checked before anything is looked up: every fault of query, headers and body is told at once."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from domain.errors import Fault, Invalid
+from domain.event import Act, Json
+from service.http.bodies import misdirected
+from service.http.call import Call
+from service.http.models import faults_of
+from service.http.preconditions import Lock, lock_of
+from service.http.queries import Parameters
+from service.http.statuses import BadRequest
+
+Further = Callable[[Mapping[str, Json]], Awaitable[list[Fault]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """`sent` is the body as it came, `body` its members with defaults filled in."""
+
+    sent: dict[str, Json]
+    body: dict[str, Any]
+    lock: Lock
+    act: Act
+    query: Parameters
+
+
+async def take(
+    call: Call,
+    model: type[BaseModel],
+    *,
+    once: Collection[str] = (),
+    locked: bool = False,
+    own: bool = False,
+    further: Further | None = None,
+) -> Intake:
+    """`once`: query parameters. `locked`: a lock is required. `own`: the body of another path is told so.
+
+    `further` finds what only the deployment's tables can tell; it is asked where there is a fault already, for
+    otherwise the domain asks. Raises BadRequest, Invalid.
+    """
+    sent = await call.body()
+    if own and (problem := misdirected(sent, str(call.id()))) is not None:
+        raise problem
+    query = Parameters(call.request, once)
+    faults, body = query.faults, {}
+    try:
+        body = model.model_validate(sent).__dict__
+    except ValidationError as error:
+        faults += faults_of(error)
+    lock = act = None
+    try:
+        lock = lock_of(call.request, body, query.one("occ_lock") if "occ_lock" in once else None)
+    except BadRequest as error:
+        faults.append(error.fault)
+    try:
+        act = call.act(sent)
+    except BadRequest as error:
+        faults.append(error.fault)
+    if locked and lock is not None and lock.occ_lock is None and not lock.conditional and "occ_lock" not in sent:
+        faults.append(Fault("MEMBER_MISSING", "is required, or an If-Match header", "occ_lock"))
+    if faults or lock is None or act is None:
+        raise Invalid(faults + await _others(further, sent, faults))
+    return Intake(sent, body, lock, act, query)
+
+
+async def _others(further: Further | None, sent: Mapping[str, Json], faults: list[Fault]) -> list[Fault]:
+    if further is None:
+        return []
+    known = {fault.field for fault in faults}
+    return [fault for fault in await further(sent) if fault.field not in known]
