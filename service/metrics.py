@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds."""
 
@@ -28,12 +29,13 @@ class Metrics:
         self._observed: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        key = (method, route, status)
+        # Anybody may send any word as a method, and each label costs memory.
+        key = (method if method in METHODS else "other", route, status)
         pair = self._observed.get(key)
         if pair is None:
             pair = self._observed[key] = (
-                self.requests.labels(method, route, status),
-                self.seconds.labels(method, route),
+                self.requests.labels(*key),
+                self.seconds.labels(*key[:2]),
             )
         pair[0].inc()
         pair[1].observe(seconds)

@@ -36,7 +36,7 @@ async def metrics(request: web.Request) -> web.Response:
     parts.metrics.waiting.set(parts.writer.waiting)
     parts.metrics.read_position.set(parts.freshness.position.value)
     parts.metrics.stopped.set(bool(parts.stopped))
-    return web.Response(body=parts.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return web.Response(body=parts.metrics.text(), headers={**HEADERS, "Content-Type": CONTENT_TYPE_LATEST})
 
 
 async def _problem(parts: Parts) -> str:
