@@ -5,6 +5,7 @@ Tailing, catching up and rebuilding are this loop from different positions. An e
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from domain.event import Recorded
@@ -15,6 +16,10 @@ BATCH = 500
 """Events in one transaction."""
 LOOK_SECONDS = 1.0
 """How often a follower looks by itself, renews its lease, or tries to get one."""
+
+
+PAUSE_SECONDS = 0.01
+"""Between two batches, so that a few events more go into the next; nobody who waits for the position is kept by it."""
 
 
 class Stopped(Exception):
@@ -53,6 +58,11 @@ class Follower:
         self.holding = False
         self._feed, self._database, self._leases = feed, database, leases
         self._models, self._moved, self._noticed = models, moved, noticed
+        self._hurried = asyncio.Event()
+
+    def hurry(self) -> None:
+        """Somebody waits for the position."""
+        self._hurried.set()
 
     async def run(self) -> None:
         """Follow for ever, or stand by for whoever holds the lease. Raises Stopped."""
@@ -85,14 +95,20 @@ class Follower:
                 await self._commit(model, lease, position, batch)
             except (LeaseLost, Unavailable):
                 raise
-            except Exception as error:
-                if len(batch) == 1:
-                    raise Stopped(_named(batch[0], error)) from error
-                for fact in batch:  # one of them is at fault: the ones before it count, and it is named
+            except Exception:  # noqa: BLE001 - one of them is at fault: the ones before it count, and it is named
+                for fact in batch:
                     await self._commit_one(model, lease, fact)
             position = batch[-1].position
             self._moved(lease.generation, position)
+            if len(batch) < BATCH:
+                await self._pause()
         return position
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PAUSE_SECONDS):
+                await self._hurried.wait()
+        self._hurried.clear()
 
     async def _hold(self, lease: Lease) -> None:
         self.holding = True
@@ -123,6 +139,8 @@ class Follower:
         except (LeaseLost, Unavailable):
             raise
         except Exception as error:
+            # Whoever was paused for long finds the tables of a generation that is no more: no event is at fault.
+            await self._leases.renew(lease)
             raise Stopped(_named(fact, error)) from error
 
     async def _commit(self, model: ReadModel, lease: Lease, position: int, batch: Sequence[Recorded]) -> None:

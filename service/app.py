@@ -80,6 +80,8 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             rate_limit=RateLimit(settings.requests_per_tenant, settings.redis_url),
             follower=_follower(engine, feed, leases, freshness) if "projector" in settings.run else None,
         )
+        if parts.follower is not None:
+            freshness.hurry = parts.follower.hurry
         await freshness.look()
         async with _background(parts, engine):
             yield parts
@@ -141,6 +143,9 @@ async def _following(parts: Parts, follower: Follower) -> None:
     except Stopped as stopped:
         parts.stopped = f"{follower.name}: {stopped}"
         _log.error("follower_stopped", follower=follower.name, reason=str(stopped))
+    except Exception as error:
+        parts.stopped = f"{follower.name}: {type(error).__name__}"
+        raise
 
 
 async def _watched(name: str, loop: Coroutine[Any, Any, None]) -> None:

@@ -17,7 +17,7 @@ from service.store.watermark import Watermark
 
 LOOK_SECONDS = 1.0
 MAX_TENANTS = 100_000
-"""Tenants whose last write is remembered; those that the read model has reached need not be."""
+"""Tenants whose last write is remembered; beyond that every tenant's reads wait for the oldest of these writes."""
 
 _log = structlog.get_logger(__name__)
 
@@ -35,6 +35,11 @@ class Freshness:
         self._log, self._feed, self._leases, self._make = log, feed, leases, models
         self._timeout = timeout
         self._acknowledged: OrderedDict[str, int] = OrderedDict()
+        self._least = feed.head.value
+        """No read is older than this: what was acknowledged before this process began, or by tables of before."""
+        self._of_other_log = False
+        self.hurry: Callable[[], None] = lambda: None
+        """Called when a read has to wait; whoever builds the read models in this process puts its own here."""
         self.position = Watermark()
         self.models = models(1)
         self.state: FollowerState | None = None
@@ -45,23 +50,28 @@ class Freshness:
             self._acknowledged[tenant_id] = position
             self._acknowledged.move_to_end(tenant_id)
         if len(self._acknowledged) > MAX_TENANTS:
-            self._acknowledged.popitem(last=False)
+            self._least = max(self._least, self._acknowledged.popitem(last=False)[1])
 
     async def current(self, tenant_id: str, minimum: int | None) -> ReadModels:
         """The read models, no older than the tenant's last write here and than `minimum`. Raises NotFresh, Invalid."""
-        wanted = self._acknowledged.get(tenant_id, 0)
+        if self._of_other_log:
+            raise NotFresh
+        wanted = max(self._least, self._acknowledged.get(tenant_id, 0))
         if minimum is not None:
             wanted = max(wanted, minimum)
             if minimum > self._feed.head.value and minimum > await self._log.head():
                 raise Invalid([Fault("POSITION_UNKNOWN", "is beyond the end of the log", "Ims-Min-Position")])
-        if self.position.value < wanted and not await self.position.reach(wanted, self._timeout):
-            raise NotFresh
+        if self.position.value < wanted:
+            self.hurry()
+            if not await self.position.reach(wanted, self._timeout):
+                raise NotFresh
         return self.models
 
     def moved(self, generation: int, position: int) -> None:
         """A follower, here or elsewhere, has committed so far."""
         if generation > self.models.generation:
             self.models = self._make(generation)
+            self._least = max(self._least, self.position.value)
             self.position.set(position)
         elif generation == self.models.generation and position > self.position.value:
             self.position.set(position)
@@ -83,5 +93,8 @@ class Freshness:
 
     async def look(self) -> None:
         self.state = await self._leases.state(FOLLOWER)
-        if self.state is not None:
+        if self.state is None:
+            return
+        self._of_other_log = self.state.log_id != str(self._log.log_id)
+        if not self._of_other_log:
             self.moved(self.state.generation, self.state.position)

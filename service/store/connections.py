@@ -6,7 +6,7 @@ Python 3.11, 70 µs of processor time a query against 40 µs here.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -47,11 +47,17 @@ def available(kind: type[Unavailable] = Unavailable) -> Iterator[None]:
         raise _translated(error, kind) from error
 
 
-async def connect(url: str, schema: str, timeout: float) -> "asyncpg.Connection[asyncpg.Record]":
+DERIVED = {"synchronous_commit": "off"}
+"""For what can be derived again: rows and position are lost together when the server crashes, and applied again."""
+
+
+async def connect(
+    url: str, schema: str, timeout: float, settings: Mapping[str, str] = SETTINGS
+) -> "asyncpg.Connection[asyncpg.Record]":
     """One connection outside the pool. Raises Unreachable."""
     with available(Unreachable):
         return await asyncpg.connect(
-            url, timeout=timeout, command_timeout=timeout, server_settings={**SETTINGS, "search_path": schema}
+            url, timeout=timeout, command_timeout=timeout, server_settings={**settings, "search_path": schema}
         )
 
 
@@ -62,7 +68,10 @@ def _translated(error: Exception, kind: type[Unavailable]) -> Unavailable:
 
 
 class Connections:
-    """At most `size` connections, made when they are wanted. `timeout`: seconds that any wait may take."""
+    """At most `size` connections, made when they are wanted, for reads and for what is derived.
+
+    `timeout`: seconds that any wait may take.
+    """
 
     def __init__(self, url: str, schema: str, size: int, timeout: float) -> None:
         self._url, self._schema, self._size, self._timeout = url, schema, size, timeout
@@ -119,7 +128,7 @@ class Connections:
     async def _make(self) -> Any:
         self._making += 1
         try:
-            connection = await connect(self._url, self._schema, self._timeout)
+            connection = await connect(self._url, self._schema, self._timeout, {**SETTINGS, **DERIVED})
         except BaseException:
             self._next()
             raise
