@@ -1,8 +1,9 @@
 """PostgreSQL: the schema, and the read models' side of it."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 
@@ -11,6 +12,7 @@ from service.store.connections import Connections, available, connect
 from service.store.migrations import missing
 
 _log = structlog.get_logger(__name__)
+_VALUES = re.compile(r"VALUES \(\$1[$\d, ]*\)")
 
 DIALECT = Dialect(
     text='text COLLATE "C"',
@@ -28,6 +30,10 @@ class Postgres:
     def __init__(self, url: str, schema: str, pool: int, timeout: float) -> None:
         self.url, self.schema, self.timeout = url, schema, timeout
         self._connections = Connections(url, schema, pool, timeout)
+
+    def on_loss(self, lost: Callable[[], None]) -> None:
+        """Call it when a connection ends: after a crash the read models may be behind what they were."""
+        self._connections.lost = lost
 
     async def open(self) -> None:
         """Create or upgrade the schema, on a connection of its own. Raises Unreachable, SchemaTooNew."""
@@ -73,6 +79,9 @@ class Postgres:
 
 
 class PostgresRows:
+    _at_once: ClassVar[dict[str, str]] = {}
+    """For each statement that inserts one row, the one that inserts many; as many as there are read models."""
+
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
@@ -84,7 +93,19 @@ class PostgresRows:
         return _hit(await self._connection.execute(sql, *args))
 
     async def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        await self._connection.executemany(sql, rows)
+        if sql not in self._at_once:
+            self._at_once[sql] = _inserting_arrays(sql, (await self._connection.prepare(sql)).get_parameters())
+        at_once = self._at_once[sql]
+        if at_once == sql:
+            await self._connection.executemany(sql, rows)
+        else:
+            await self._connection.execute(at_once, *map(list, zip(*rows, strict=True)))
+
+
+def _inserting_arrays(sql: str, parameters: Sequence[Any]) -> str:
+    """One statement for all rows, their columns as arrays: a fraction of the work of one execution a row."""
+    arrays = ", ".join(f"${place}::{parameter.name}[]" for place, parameter in enumerate(parameters, start=1))
+    return _VALUES.sub(f"SELECT * FROM unnest({arrays})", sql, count=1)
 
 
 async def _lock_definitions(connection: Any) -> None:
