@@ -8,12 +8,9 @@ import orjson
 from aiohttp import web
 
 JSON = "application/json"
-HEADERS = {
-    "Content-Type": JSON,
-    "Cache-Control": "private, no-cache",
-    "Vary": "Authorization, Origin",
-    "X-Content-Type-Options": "nosniff",
-}
+COMMON = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Origin", "X-Content-Type-Options": "nosniff"}
+"""Headers of all answers."""
+HEADERS = {"Content-Type": JSON, **COMMON}
 
 _sent_at = (0, b"")
 

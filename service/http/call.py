@@ -6,9 +6,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import BaseModel, ValidationError
 
-from domain.errors import Fault, Forbidden, Invalid
+from domain.errors import Fault, Forbidden
 from domain.event import Act, Json, Kept
 from projections.read_models import ReadModels
 from service.auth.identity import Identity
@@ -16,7 +15,6 @@ from service.commands import Done
 from service.http.answers import success
 from service.http.bodies import read_json
 from service.http.idempotency import command_of
-from service.http.models import faults_of
 from service.http.preconditions import etag
 from service.http.statuses import BadRequest
 from service.parts import PARTS, Parts
@@ -52,13 +50,6 @@ class Call:
     async def body(self) -> dict[str, Json]:
         """The body as a JSON object; nothing counts as an empty one."""
         return await read_json(self.request, self.parts.settings.request_timeout) or {}
-
-    def checked(self, model: type[BaseModel], body: Mapping[str, Json]) -> dict[str, Any]:
-        """The body's members, defaults filled in. Raises Invalid with every fault."""
-        try:
-            return model.model_validate(body).__dict__
-        except ValidationError as error:
-            raise Invalid(faults_of(error)) from None
 
     def act(self, body: Mapping[str, Json] | None = None) -> Act:
         """The command that this request is."""

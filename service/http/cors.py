@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from service.http.answers import HEADERS
+from service.http.answers import COMMON
 
 ALLOWED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 ALLOWED_HEADERS = (
@@ -26,7 +26,7 @@ class Cors:
         """The answer to a preflight; None where the request is none."""
         if request.method != hdrs.METH_OPTIONS or hdrs.ACCESS_CONTROL_REQUEST_METHOD not in request.headers:
             return None
-        headers = {name: value for name, value in HEADERS.items() if name != hdrs.CONTENT_TYPE}
+        headers = dict(COMMON)
         if self._allowed(request) is not None:
             headers |= {
                 hdrs.ACCESS_CONTROL_ALLOW_METHODS: ALLOWED_METHODS,

@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from service.http.answers import JSON
+from service.http.answers import COMMON, JSON
 from service.http.openapi import Document
 from service.settings import Settings
 
@@ -18,7 +18,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _OF_SWAGGER: Final = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 _OWN: Final = ("docs.js",)
-_HEADERS: Final = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
 # Swagger UI sets styles by script and has its icons in `data:`; scripts come from here alone.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -39,14 +38,14 @@ class Docs:
 
     async def openapi(self, request: web.Request) -> web.Response:
         body, tag = self._rendered
-        headers = {**_HEADERS, "ETag": f'"{tag}"'}
+        headers = {**COMMON, "ETag": f'"{tag}"'}
         if any(known.value in (tag, "*") for known in request.if_none_match or ()):
             return web.Response(status=304, headers=headers)
         return web.Response(body=body, headers={**headers, "Content-Type": JSON})
 
 
 async def page(_request: web.Request) -> web.FileResponse:
-    headers = {**_HEADERS, "Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"}
+    headers = {**COMMON, "Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"}
     return web.FileResponse(_own("docs.html"), headers=headers)
 
 
@@ -60,7 +59,7 @@ def add_docs(app: web.Application, settings: Settings) -> None:
 
 def _asset(file: Path) -> Handler:
     async def asset(_request: web.Request) -> web.FileResponse:
-        return web.FileResponse(file, headers=_HEADERS)
+        return web.FileResponse(file, headers=COMMON)
 
     return asset
 

@@ -7,7 +7,7 @@ import orjson
 from aiohttp import web
 
 from projections.database import Unavailable
-from service.http.answers import HEADERS
+from service.http.answers import COMMON, HEADERS
 from service.metrics import CONTENT_TYPE_LATEST
 from service.parts import PARTS, Parts
 from service.status import status_of
@@ -36,7 +36,7 @@ async def metrics(request: web.Request) -> web.Response:
     parts.metrics.waiting.set(parts.writer.waiting)
     parts.metrics.read_position.set(parts.freshness.position.value)
     parts.metrics.stopped.set(bool(parts.stopped))
-    return web.Response(body=parts.metrics.text(), headers={**HEADERS, "Content-Type": CONTENT_TYPE_LATEST})
+    return web.Response(body=parts.metrics.text(), headers={**COMMON, "Content-Type": CONTENT_TYPE_LATEST})
 
 
 async def _problem(parts: Parts) -> str:
