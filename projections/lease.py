@@ -27,13 +27,17 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class FollowerState:
-    """A follower's row. `holder` is empty where nobody holds the lease; `failure` says why it stopped, or is empty."""
+    """A follower's row. `holder` is empty where nobody holds the lease; `failure` says why it stopped, or is empty.
+
+    `log_id` tells which log the position is of.
+    """
 
     name: str
     generation: int
     position: int
     holder: str
     failure: str
+    log_id: str
 
 
 def tables(dialect: Dialect) -> list[str]:
@@ -71,8 +75,11 @@ class Leases:
             name, self._log_id,
         )  # fmt: skip
 
-    async def acquire(self, name: str) -> Lease | None:
-        """The lease where it is free, else None."""
+    async def acquire(self, name: str, *, anew: bool = False) -> Lease | None:
+        """The lease where it is free, else None. `anew`: whatever it built is going to be reset, so any log is right.
+
+        Raises OtherLog.
+        """
         async with self._database.transaction() as rows:
             taken = await rows.fetch(
                 f"""UPDATE followers SET epoch = epoch + 1, holder = $2, expires_at = {self._now} + $3, failure = ''
@@ -82,8 +89,10 @@ class Leases:
             if not taken:
                 return None
             epoch, generation, position, log_id = taken[0]
-            if log_id != self._log_id:
-                raise OtherLog(f"{name} was built from another log ({log_id}): run `ims projections rebuild`")
+            if log_id != self._log_id and not anew:
+                raise OtherLog(
+                    f"{name} was built from another log ({log_id}): run `ims projections rebuild`, then start"
+                )
             return Lease(name, epoch, generation, position)
 
     async def renew(self, lease: Lease) -> None:
@@ -98,7 +107,7 @@ class Leases:
         """Move the position within the follower's own transaction. Raises LeaseLost."""
         hit = await rows.execute(
             f"""UPDATE followers SET position = $4, expires_at = {self._now} + $5
-                WHERE name = $1 AND epoch = $2 AND position = $3""",
+                WHERE name = $1 AND epoch = $2 AND position = $3 AND generation = {lease.generation:d}""",
             lease.name, lease.epoch, old, new, LEASE_SECONDS,
         )  # fmt: skip
         _one(hit)
@@ -119,13 +128,18 @@ class Leases:
         _one(hit)
         return Lease(lease.name, lease.epoch, generation, 0)
 
-    async def switch(self, name: str, generation: int, position: int) -> None:
-        """Make the tables of a generation the ones that are read and written; whoever holds the lease loses it."""
-        await self._database.execute(
-            """UPDATE followers SET generation = $2, position = $3, log_id = $4, epoch = epoch + 1, expires_at = 0,
-                      holder = '', failure = '' WHERE name = $1""",
-            name, generation, position, self._log_id,
-        )  # fmt: skip
+    async def switch(self, name: str, built: Lease) -> None:
+        """Make the tables that `built` filled the ones that are read and written; whoever holds `name` loses it.
+
+        Raises LeaseLost where somebody else fills those tables by now.
+        """
+        async with self._database.transaction() as rows:
+            await self.advance(rows, built, built.position, built.position)
+            await rows.execute(
+                """UPDATE followers SET generation = $2, position = $3, log_id = $4, epoch = epoch + 1, expires_at = 0,
+                          holder = '', failure = '' WHERE name = $1""",
+                name, built.generation, built.position, self._log_id,
+            )  # fmt: skip
 
     async def state(self, name: str) -> FollowerState | None:
         states = await self.states()
@@ -133,7 +147,8 @@ class Leases:
 
     async def states(self) -> Sequence[FollowerState]:
         rows = await self._database.fetch(
-            f"""SELECT name, generation, position, CASE WHEN expires_at < {self._now} THEN '' ELSE holder END, failure
+            f"""SELECT name, generation, position, CASE WHEN expires_at < {self._now} THEN '' ELSE holder END, failure,
+                       log_id
                 FROM followers ORDER BY name"""
         )
         return [FollowerState(*row) for row in rows]

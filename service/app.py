@@ -120,6 +120,7 @@ def _follower(engine: Engine, feed: Feed, leases: Leases, freshness: Freshness) 
 async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
     """The tasks that run beside the requests. The writer ends last, when everything that waits is committed."""
     engine.listen(lambda _: parts.feed.ring(), parts.freshness.heard)
+    engine.on_loss(parts.freshness.doubt)
     writing = asyncio.create_task(parts.writer.run(), name="writer")
     loops = {"feed": parts.feed.run(), "freshness": parts.freshness.run()}
     if engine.bells is not None:

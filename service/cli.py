@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from projections.database import Unavailable
+from projections.follower import Stopped
 from service.auth.errors import LocalKeyUnusable, MintingRefused
 from service.auth.minting import mint
 from service.logs import configure_logs
@@ -19,6 +20,8 @@ from service.store.sqlite import InUse
 _LIFE = re.compile(r"(\d{1,6})(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
+_KNOWN = (InvalidSettings, InUse, SchemaTooNew, Stopped, Unavailable, LocalKeyUnusable, MintingRefused, OSError)
+
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 projections = typer.Typer(no_args_is_help=True, help="The read models: how far they are, and building them anew.")
 cli.add_typer(projections, name="projections")
@@ -28,7 +31,7 @@ def main() -> None:
     """Known problems end with one line on stderr and exit code 1."""
     try:
         cli()
-    except (InvalidSettings, InUse, SchemaTooNew, Unavailable, LocalKeyUnusable, MintingRefused, OSError) as error:
+    except _KNOWN as error:
         _fail(str(error))
 
 

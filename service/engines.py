@@ -24,7 +24,7 @@ def _nobody(_word: str) -> None:
 class Engine:
     """A log and the read models' database. `exclusive`: no other process writes to them.
 
-    `told_head` and `told_read` take what is called when another process rings; `tell_read` rings for the others.
+    `tell_read` rings for the other processes; `on_loss` takes what is called when the read models may have gone back.
     """
 
     log: Log
@@ -32,6 +32,7 @@ class Engine:
     exclusive: bool
     tell_read: Callable[[str], None] = _nobody
     bells: Bells | None = field(default=None)
+    on_loss: Callable[[Callable[[], None]], None] = lambda _: None
 
     def listen(self, head_moved: Callable[[str], None], read_moved: Callable[[str], None]) -> None:
         if self.bells is not None:
@@ -60,7 +61,7 @@ async def _open_postgres(settings: Settings) -> AsyncIterator[Engine]:
     try:
         await postgres.open()
         await log.open()
-        yield Engine(log, postgres, False, lambda word: bells.ring(READ_CHANNEL, word), bells)
+        yield Engine(log, postgres, False, lambda word: bells.ring(READ_CHANNEL, word), bells, postgres.on_loss)
     finally:
         await log.close()
         postgres.close()

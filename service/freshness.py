@@ -38,6 +38,7 @@ class Freshness:
         self._least = feed.head.value
         """No read is older than this: what was acknowledged before this process began, or by tables of before."""
         self._of_other_log = False
+        self._doubts = self._settled = 0
         self.hurry: Callable[[], None] = lambda: None
         """Called when a read has to wait; whoever builds the read models in this process puts its own here."""
         self.position = Watermark()
@@ -54,6 +55,8 @@ class Freshness:
 
     async def current(self, tenant_id: str, minimum: int | None) -> ReadModels:
         """The read models, no older than the tenant's last write here and than `minimum`. Raises NotFresh, Invalid."""
+        if self._doubts > self._settled:
+            await self.look()
         if self._of_other_log:
             raise NotFresh
         wanted = max(self._least, self._acknowledged.get(tenant_id, 0))
@@ -76,6 +79,10 @@ class Freshness:
         elif generation == self.models.generation and position > self.position.value:
             self.position.set(position)
 
+    def doubt(self) -> None:
+        """The database may have crashed, and then lost the last that was derived: look before the next read."""
+        self._doubts += 1
+
     def heard(self, word: str) -> None:
         """A bell of another process: `generation position`."""
         with suppress(ValueError):
@@ -92,9 +99,17 @@ class Freshness:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        self.state = await self._leases.state(FOLLOWER)
-        if self.state is None:
+        doubts, known = self._doubts, (self.models.generation, self.position.value)
+        state = self.state = await self._leases.state(FOLLOWER)
+        self._settled = max(self._settled, doubts)
+        if state is None:
             return
-        self._of_other_log = self.state.log_id != str(self._log.log_id)
-        if not self._of_other_log:
-            self.moved(self.state.generation, self.state.position)
+        self._of_other_log = state.log_id != str(self._log.log_id)
+        if self._of_other_log:
+            return
+        if (state.generation, state.position) < known:
+            self.models = self._make(state.generation)
+            self._least = max(self._least, known[1])
+            self.position.set(state.position)
+        else:
+            self.moved(state.generation, state.position)

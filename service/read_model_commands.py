@@ -1,11 +1,13 @@
 """What `ims projections` does: show how far the read models are, and build them anew."""
 
+from dataclasses import replace
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from projections.follower import Follower
-from projections.lease import Leases
+from projections.follower import BATCH, Follower
+from projections.lease import Lease, LeaseLost, Leases
 from projections.read_models import FOLLOWER, REBUILD
 from service.app import open_leases, read_models
 from service.engines import Engine, open_engine
@@ -31,32 +33,41 @@ async def rebuild(settings: Settings) -> None:
     async with open_engine(settings) as engine:
         leases = await open_leases(engine)
         await leases.register(REBUILD)
-        lease = await leases.acquire(REBUILD)
+        lease = await leases.acquire(REBUILD, anew=True)
         current = await leases.state(FOLLOWER)
         if lease is None or current is None:
             raise InUse(_NO_LEASE)
-        models = read_models(engine, current.generation + 1)
-        await engine.database.define([*models.removal(), *models.tables()])
-        lease = await leases.reset(lease, models.generation)
-        feed = Feed(engine.log)
-        await feed.start()
-        with _progress() as progress:
-            bar = progress.add_task("events", total=feed.head.value)
-            follower = Follower(
-                REBUILD, feed, engine.database, leases, lambda _: models,
-                lambda _, position: progress.update(bar, completed=position), lambda *_: None,
-            )  # fmt: skip
-            position = await follower.follow(lease, until=feed.head.value)
-        await _switch(engine, leases, models.generation, position)
-        await leases.release(lease)
+        try:
+            built = await _build(engine, leases, lease, current.generation + 1)
+            await leases.switch(FOLLOWER, built)
+        except LeaseLost:
+            raise InUse(_NO_LEASE) from None
+        finally:
+            await leases.release(lease)
+        # The tables before these stay until the next rebuild: a request may still be reading them.
+        if current.generation > 1:
+            await engine.database.define(read_models(engine, current.generation - 1).removal())
 
 
-async def _switch(engine: Engine, leases: Leases, generation: int, position: int) -> None:
-    """The tables before these stay until the next rebuild: a request may still be reading them."""
-    await leases.switch(FOLLOWER, generation, position)
-    engine.tell_read(f"{generation} {position}")
-    if generation > 2:
-        await engine.database.define(read_models(engine, generation - 2).removal())
+async def _build(engine: Engine, leases: Leases, lease: Lease, generation: int) -> Lease:
+    """Fill empty tables until they are as good as up to date; what is left, the follower does in a moment."""
+    models = read_models(engine, generation)
+    await engine.database.define([*models.removal(), *models.tables()])
+    lease = await leases.reset(lease, generation)
+    feed = Feed(engine.log)
+    await feed.start()
+    with _progress() as progress:
+        bar = progress.add_task("events", total=feed.head.value)
+        follower = Follower(
+            REBUILD, feed, engine.database, leases, lambda _: models,
+            lambda _, position: progress.update(bar, completed=position), lambda *_: None,
+        )  # fmt: skip
+        while True:
+            lease = replace(lease, position=await follower.follow(lease, until=feed.head.value))
+            await feed.catch_up()
+            progress.update(bar, total=feed.head.value)
+            if feed.head.value - lease.position <= BATCH:
+                return lease
 
 
 def _progress() -> Progress:

@@ -6,7 +6,7 @@ Python 3.11, 70 µs of processor time a query against 40 µs here.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -21,6 +21,8 @@ SETTINGS = {
     "timezone": "UTC",
     # Whoever waited for the append's lock must see what its last holder committed.
     "default_transaction_isolation": "read committed",
+    # A process that is paused in a transaction must not hold up whoever takes over from it.
+    "idle_in_transaction_session_timeout": "2s",
 }
 
 _AWAY = (
@@ -33,6 +35,7 @@ _AWAY = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InternalClientError,
 )
@@ -80,6 +83,8 @@ class Connections:
         self._lent: set[Any] = set()
         self._making = 0
         self._closed = False
+        self.lost: Callable[[], None] = lambda: None
+        """Called when a connection ends: the server may have crashed, and then lost what is derived."""
 
     async def fetch(self, sql: str, *args: Any) -> Any:
         """One statement on any connection. Raises Unavailable."""
@@ -134,6 +139,7 @@ class Connections:
             raise
         finally:
             self._making -= 1
+        connection.add_termination_listener(lambda _connection: self.lost())
         self._lent.add(connection)
         return connection
 

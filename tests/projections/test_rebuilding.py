@@ -1,0 +1,121 @@
+"""A rebuild: the same bytes, in tables of their own, then one switch that only the one who filled them can make."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from domain.event import ActEvent
+from projections.lease import LeaseLost
+from projections.read_models import FOLLOWER, REBUILD
+from service.read_model_commands import rebuild
+from service.settings import Settings
+from service.store.sqlite import InUse
+from tests.domain.examples import ONE_OF_EACH, deleted, reported
+from tests.projections.building import Building
+from tests.projections.histories import long_history
+
+
+async def _rebuilt(build: Building, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    await rebuild(_settings(tmp_path, request))
+
+
+def _settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    on_postgres = "postgres" in request.node.name
+    return Settings(data_dir=tmp_path, database_url=request.getfixturevalue("postgres_dsn") if on_postgres else "")
+
+
+@pytest.mark.parametrize("history", [ONE_OF_EACH, long_history(1_300)], ids=["one-of-each", "long"])
+async def test_a_rebuild_gives_the_same_bytes_as_what_was_built_event_by_event(
+    build: Building, tmp_path: Path, request: pytest.FixtureRequest, history: tuple[ActEvent, ...]
+) -> None:
+    for start in range(0, len(history), step := 1 if len(history) < 20 else 190):
+        await build.record(*history[start : start + step])
+        await build.catch_up()
+    first = await build.dump(1)
+    assert all(first[table] for table in ("incidents", "counts", "definitions"))
+
+    await rebuild(_settings(tmp_path, request))
+
+    assert await build.dump(2) == first
+    state = await build.leases.state(FOLLOWER)
+    assert state is not None
+    assert (state.generation, state.position, state.holder) == (2, len(history), "")
+
+
+async def test_whoever_built_the_tables_of_before_is_fenced_by_the_switch(
+    build: Building, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    await build.record(reported())
+    old = await build.lease()
+    await build.follower().follow(old, until=1)
+    await rebuild(_settings(tmp_path, request))
+    await build.record(deleted(1))
+    first = await build.dump(1)
+    with pytest.raises(LeaseLost):
+        await build.leases.renew(old)
+    with pytest.raises(LeaseLost):
+        await build.follower().follow(old, until=2)
+    assert await build.dump(1) == first
+    assert await build.catch_up() == 2
+    assert (2, 2) in build.moves
+
+
+async def test_the_tables_of_two_rebuilds_ago_are_dropped_and_those_of_the_last_one_stay(
+    sqlite: Building, tmp_path: Path
+) -> None:
+    await sqlite.record(reported())
+    await sqlite.catch_up()
+    for _ in range(3):
+        await rebuild(Settings(data_dir=tmp_path))
+    rows = await sqlite.engine.database.fetch("SELECT name FROM sqlite_master WHERE name LIKE 'incidents_v1__'")
+    assert sorted(name for (name,) in rows) == ["incidents_v1_3", "incidents_v1_4"]
+
+
+async def test_two_rebuilds_at_once_are_refused(
+    build: Building, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    build.leases._free = build.leases._free.replace("$3 + 1e12", build.engine.database.dialect.now)
+    await build.leases.register(REBUILD)
+    lease = await build.leases.acquire(REBUILD)
+    assert lease is not None
+    if "postgres" in request.node.name:
+        with pytest.raises(InUse, match="another rebuild is running"):
+            await rebuild(_settings(tmp_path, request))
+
+
+async def test_a_rebuild_that_was_paused_does_not_switch_to_tables_that_another_one_fills(build: Building) -> None:
+    await build.record(reported())
+    await build.leases.register(REBUILD)
+    first = await build.leases.acquire(REBUILD)
+    assert first is not None
+    first = await build.leases.reset(first, 2)
+    await build.engine.database.execute("UPDATE followers SET expires_at = 0")
+    second = await build.leases.acquire(REBUILD)
+    assert second is not None
+    with pytest.raises(LeaseLost):
+        await build.leases.switch(FOLLOWER, first)
+    state = await build.leases.state(FOLLOWER)
+    assert state is not None
+    assert state.generation == 1
+
+
+async def test_read_models_of_another_log_are_rebuilt_from_this_one(
+    build: Building, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    await build.record(reported())
+    await build.leases.register(REBUILD)
+    await build.engine.database.execute("UPDATE followers SET log_id = 'another', position = 70")
+    await rebuild(_settings(tmp_path, request))
+    assert await build.catch_up() == 1
+    assert len((await build.dump(2))["incidents"]) == 1
+
+
+async def test_a_rebuild_ends_near_the_head_even_where_events_come_in_meanwhile(
+    sqlite: Building, tmp_path: Path
+) -> None:
+    await sqlite.record(*long_history(600))
+    recording = asyncio.create_task(sqlite.record(*long_history(100, first=601)))
+    await rebuild(Settings(data_dir=tmp_path))
+    await recording
+    assert await sqlite.catch_up() == 700
