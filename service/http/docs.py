@@ -11,7 +11,6 @@ import orjson
 from aiohttp import web
 
 from service.http.answers import COMMON, JSON
-from service.http.openapi import Document
 from service.settings import Settings
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -29,11 +28,13 @@ class Docs:
     """The document is made when it is asked for the first time, so that no start waits for it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._document = Document(settings)
+        self._settings = settings
 
     @cached_property
     def _rendered(self) -> tuple[bytes, str]:
-        body = orjson.dumps(self._document.value)
+        from service.http.openapi import Document  # noqa: PLC0415 - its models take time to make
+
+        body = orjson.dumps(Document(self._settings).value)
         return body, hashlib.sha256(body).hexdigest()[:32]
 
     async def openapi(self, request: web.Request) -> web.Response:

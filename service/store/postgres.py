@@ -105,7 +105,7 @@ class PostgresRows:
 def _inserting_arrays(sql: str, parameters: Sequence[Any]) -> str:
     """One statement for all rows, their columns as arrays: a fraction of the work of one execution a row."""
     arrays = ", ".join(f"${place}::{parameter.name}[]" for place, parameter in enumerate(parameters, start=1))
-    return _VALUES.sub(f"SELECT * FROM unnest({arrays})", sql, count=1)
+    return _VALUES.sub(f"SELECT * FROM unnest({arrays})", sql, count=1)  # noqa: S608 - the server names the types
 
 
 async def _lock_definitions(connection: Any) -> None:
