@@ -79,8 +79,6 @@ class Writer:
                 await self._wanted.wait()
                 continue
             group = self._gather()
-            if not group:
-                continue
             try:
                 await self._commit(group)
             except Exception as error:  # noqa: BLE001 - told to those who wait
@@ -100,12 +98,9 @@ class Writer:
         group: list[_Waiting] = []
         later: list[_Waiting] = []
         aggregates, commands = set(), set()
-        now = asyncio.get_running_loop().time()
         while self._queue and len(group) < MAX_GROUP:
             waiting = self._queue.popleft()
             entry = waiting.entry
-            if waiting.deadline <= now:  # whoever waited was told that nothing was sent
-                continue
             if entry.originator_id in aggregates or entry.command_id in commands:
                 later.append(waiting)
                 continue

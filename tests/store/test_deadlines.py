@@ -16,7 +16,7 @@ from tests.store.engines import PostgresEngine, Process, SqliteEngine, every
 from tests.store.events import happening
 
 A, B = UUID(int=1), UUID(int=2)
-DEADLINE = 0.8  # seconds
+DEADLINE = 1.2  # seconds
 
 
 @pytest.fixture
@@ -90,6 +90,36 @@ async def test_what_waits_behind_a_group_that_hangs_is_told_that_it_was_never_se
     assert (await behind.writer.append(happening(id, 0), repeatable=False)).position == 2
     await asyncio.sleep(0.2)
     assert [row.originator_id for row in await every(behind.log)] == [A, id]
+
+
+async def test_who_was_told_that_nothing_was_sent_is_not_sent_with_those_who_still_wait(
+    behind: Process, proxy: FaultProxy
+) -> None:
+    await proxy.refuse()
+    proxy.reset()
+    await asyncio.sleep(0.05)
+    first = asyncio.create_task(refusal(behind.writer, A, 1))
+    await asyncio.sleep(DEADLINE / 4)
+    early = asyncio.create_task(refusal(behind.writer, B, 0))
+    await asyncio.sleep(DEADLINE / 2)
+    id = uuid4()
+    late = asyncio.create_task(behind.writer.append(happening(id, 0), repeatable=False))
+    kind, seconds = await early  # it is in one group with the late one by now
+    assert kind is Unavailable
+    assert seconds < DEADLINE + 0.3
+    await proxy.accept()
+    assert (await late).position == 2
+    await first
+    assert [row.originator_id for row in await every(behind.log)] == [A, id]
+
+
+async def test_a_connection_that_hangs_is_not_waited_for_beyond_the_deadline(
+    behind: Process, proxy: FaultProxy
+) -> None:
+    proxy.silent.add("up")
+    assert (await refusal(behind.writer, A, 1))[0] is OutcomeUnknown
+    proxy.silent.clear()  # for new connections; what the old one sent has disappeared
+    assert (await behind.writer.append(happening(A, 1), repeatable=False)).position == 2
 
 
 async def test_the_writer_goes_on_with_what_comes_after_an_outage(behind: Process, proxy: FaultProxy) -> None:
