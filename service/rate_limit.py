@@ -15,8 +15,8 @@ class RateLimit:
     """`limit` as in `500/second`; None for no limit. A Redis that is away lets everybody pass."""
 
     def __init__(self, limit: str | None, redis_url: str) -> None:
-        self._item: "RateLimitItem | None" = None
-        self._limiter: "FixedWindowRateLimiter | None" = None
+        self._item: RateLimitItem | None = None
+        self._limiter: FixedWindowRateLimiter | None = None
         if limit:
             self._item, self._limiter = _limiter(limit, redis_url)
 
