@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
-import pytest
 
 from domain.attribute_schema import AttributeSchema, schema_id
+from domain.attribute_types import comparable
 from domain.event import Act, Recorded, fold
 from domain.incident import Incident
 from domain.moments import utc_text
@@ -76,8 +76,7 @@ async def test_a_reported_incident_is_there_as_its_fold_has_it(build: Building) 
     assert await total(build) == 1
 
 
-@pytest.mark.parametrize("steps", range(1, 7))
-async def test_an_incident_is_as_a_fold_has_it_after_each_event(build: Building, steps: int) -> None:
+async def test_an_incident_is_as_a_fold_has_it_after_each_event(build: Building) -> None:
     history = (
         reported({"count": 5}),
         edited(1, name=("Another Security Breach", "Breach"), attributes__count=(5, None)),
@@ -87,14 +86,13 @@ async def test_an_incident_is_as_a_fold_has_it_after_each_event(build: Building,
         edited(5, severity=("", "HIGH"), attributes__count=(None, 6)),
     )
     facts: list[Recorded] = []
-    for happened in history[:steps]:
+    for happened in history:
         facts += await build.record(happened)
         await build.catch_up()
-    assert await incident(build) == incident_document(fold(facts))
-    rows = (await build.dump())["attributes"]
-    assert {name: value for _, _, name, value, _ in rows} == {
-        name: {5: "5.0", 6: "6.0"}.get(value, value) for name, value in fold(facts).attributes.items()
-    }
+        assert await incident(build) == incident_document(fold(facts))
+        rows = (await build.dump())["attributes"]
+        searchable = {name: comparable(value) for name, value in fold(facts).attributes.items()}
+        assert {name: value for _, _, name, value, _ in rows} == searchable
 
 
 async def test_a_deleted_incident_is_hidden_and_comes_back_with_its_comments(build: Building) -> None:
@@ -179,7 +177,7 @@ async def test_counts_always_equal_a_fresh_count(build: Building) -> None:
     def of(number: int) -> UUID:
         return UUID(int=number)
 
-    def born(number: int, by: Act = ANN, **details: str) -> Incident.IncidentReported:
+    def born(number: int, by: Act = ANN, **details: Any) -> Incident.IncidentReported:
         return replace(reported(by=by, **details), originator_id=of(number))
 
     other = replace(ANN, tenant_id="other")

@@ -79,14 +79,14 @@ async def test_a_follower_that_stopped_says_why_in_its_row_until_somebody_takes_
     ],
 )
 async def test_an_event_that_cannot_be_read_stops_the_follower_before_it(
-    build: Building, damage: dict[str, object], named: str
+    sqlite: Building, damage: dict[str, object], named: str
 ) -> None:
-    await build.record(reported())
-    await build.engine.log.append([replace(entry(uuid4(), 0), **damage)])  # type: ignore[arg-type]
-    await build.engine.log.append([entry(uuid4(), 0)])
+    await sqlite.record(reported())
+    await sqlite.engine.log.append([replace(entry(uuid4(), 0), **damage)])  # type: ignore[arg-type]
+    await sqlite.engine.log.append([entry(uuid4(), 0)])
     with pytest.raises(Stopped, match=named):
-        await build.catch_up()
-    assert await build.position() == 1
+        await sqlite.catch_up()
+    assert await sqlite.position() == 1
 
 
 async def test_what_is_appended_while_it_follows_is_applied_soon(build: Building) -> None:
@@ -126,9 +126,9 @@ async def test_one_holder_at_a_time_and_a_takeover_within_five_seconds(build: Bu
     assert asyncio.get_running_loop().time() - began >= LEASE_SECONDS - 0.1
 
 
-async def test_renewing_keeps_it(build: Building) -> None:
-    mine = Leases(build.engine.database, "mine", str(build.engine.log.log_id))
-    other = Leases(build.engine.database, "other", str(build.engine.log.log_id))
+async def test_renewing_keeps_it(sqlite: Building) -> None:
+    mine = Leases(sqlite.engine.database, "mine", str(sqlite.engine.log.log_id))
+    other = Leases(sqlite.engine.database, "other", str(sqlite.engine.log.log_id))
     lease = await mine.acquire(FOLLOWER)
     assert lease is not None
     for _ in range(4):
@@ -180,7 +180,7 @@ async def test_a_position_that_somebody_else_moved_is_not_written_over(build: Bu
 async def test_a_lease_of_another_log_is_refused_in_words(build: Building) -> None:
     other_log = str(uuid4())
     leases = Leases(build.engine.database, "mine", other_log)
-    with pytest.raises(Stopped, match="another log .*ims projections rebuild"):
+    with pytest.raises(Stopped, match=r"another log .*ims projections rebuild"):
         await build.follower(leases=leases).run()
 
 
