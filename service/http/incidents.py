@@ -99,7 +99,7 @@ async def restore(call: Call) -> web.Response:
 
 
 async def misplaced(call: Call) -> web.Response:
-    """A POST to an incident's own path is no call of the API; old examples send attributes and comments there."""
+    """Any other method. A POST here is no call of the API either, but old examples send attributes and comments so."""
     problem = misdirected(await call.body(), str(call.id()))
     raise problem or BadRequest(
         Fault("METHOD_NOT_ALLOWED", "allowed: GET, HEAD, PUT, PATCH, DELETE"),

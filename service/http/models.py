@@ -94,7 +94,7 @@ def _value(value: object) -> object:
 
 
 def _ignored(names: frozenset[str]) -> dict[str, tuple[Any, Any]]:
-    return {name: (Any, Field(default=None, description="Ignored: only the server sets it.")) for name in sorted(names)}
+    return {name: (_IGNORED, Field(None, description="Ignored: only the server sets it.")) for name in sorted(names)}
 
 
 VALUE_SCHEMA: Final = {"type": ["string", "number", "boolean"]}
@@ -122,6 +122,7 @@ _DEFINED_TYPE: Final[Any] = Annotated[
     WithJsonSchema({"type": "string", "enum": [str(kind) for kind in AttributeType]}),
 ]
 _ID: Final[Any] = Annotated[Any, WithJsonSchema({"type": "string", "format": "uuid"})]
+_IGNORED: Final[Any] = Annotated[Any, PlainValidator(lambda _: None), WithJsonSchema({})]
 _LOCK: Final[tuple[Any, Any]] = (_member(OCC_LOCK), None)
 
 _REQUIRED = {name: (_member(rule), ...) for name, rule in DETAILS.items() if name not in DEFAULTS}

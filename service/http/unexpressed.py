@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain.rules import DETAILS, Moment
+from domain.rules import DETAILS, Moment, Whole
 from service.http.models import CommentEditBody, EditBody, LockBody
 from service.http.queries import ATTRIBUTE
 from service.http.routes import Route
@@ -68,8 +68,11 @@ def _of_the_body(route: Route) -> Iterator[Unexpressed]:
     members = route.body.model_fields
     yield Unexpressed("Numbers fit into 64 bits.", ("JSON_INVALID",))
     for member in members:
-        if isinstance(DETAILS.get(member), Moment):
+        rule = DETAILS.get(member)
+        if isinstance(rule, Moment):
             yield Unexpressed(_TIMES, ("TIME_INVALID",), member)
+        if isinstance(rule, Whole) or (member == "occ_lock" and route.locked):
+            yield Unexpressed("A whole number is written without a fraction.", ("TYPE_INVALID",), member)
     if "attributes" in members:
         yield Unexpressed(_ATTRIBUTE, _VALUES, "attributes")
     if "value" in members:
