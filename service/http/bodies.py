@@ -18,6 +18,8 @@ MAX_BODY: Final = 2**20
 """Bytes of a request's body, decompressed."""
 
 _JSON_TYPES = re.compile(r"(text/plain|application/json|application/[\w.!#$&^-]+\+json)\s*(;.*)?", re.IGNORECASE)
+_CLOSE: Final = {"Connection": "close"}
+"""Where a body ends is not known any more, so nothing can follow it: a client must not send its next request there."""
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**64 - 1
 
 
@@ -29,11 +31,11 @@ async def read_json(request: web.Request, timeout: float) -> dict[str, Json] | N
         async with asyncio.timeout(timeout):
             data = await request.read()
     except TimeoutError:
-        raise BadRequest(Fault("REQUEST_TIMEOUT", f"the body must arrive within {timeout:g} s"), 408) from None
+        raise BadRequest(Fault("REQUEST_TIMEOUT", f"the body must arrive within {timeout:g} s"), 408, _CLOSE) from None
     except web.HTTPRequestEntityTooLarge:
         raise BadRequest(Fault("BODY_TOO_LARGE", f"the body may have {MAX_BODY} bytes"), 413) from None
     except (web.RequestPayloadError, HttpProcessingError):
-        raise BadRequest(Fault("BODY_INVALID", "the body cannot be read")) from None
+        raise BadRequest(Fault("BODY_INVALID", "the body cannot be read"), headers=_CLOSE) from None
     if not data:
         return None
     content_type = request.headers.get("Content-Type")
