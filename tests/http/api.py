@@ -1,7 +1,7 @@
 """A client of the API as these tests speak to it: who asks, what, and the answer with its envelope taken apart."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -74,6 +74,7 @@ class Api:
     client: TestClient[Any, Any]
     parts: Parts
     settings: Settings
+    stop: Callable[[], Awaitable[None]]
     tenant: str = "acme"
     user: str = "ann"
     name: str | None = "Ann Example"

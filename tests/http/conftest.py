@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpClient
 
 from service.app import application, running
@@ -41,17 +40,20 @@ def database_url(request: pytest.FixtureRequest, engine: str, tmp_path: Path) ->
 @pytest.fixture
 async def serve(aiohttp_client: AiohttpClient, database_url: str, key_folder: Path) -> AsyncIterator[Serve]:
     """`await serve(read_timeout=0.1)` starts a service with these settings; several of a test share the database."""
-    async with AsyncExitStack() as services:
+    services: list[AsyncExitStack] = []
 
-        async def start(server: dict[str, Any] | None = None, **settings: Any) -> Api:
-            chosen = Settings(**{"database_url": database_url, "data_dir": key_folder, "rate_limit": "off", **settings})
-            parts = await services.enter_async_context(running(chosen))
-            app: web.Application = application(parts)
-            client = await aiohttp_client(app, server_kwargs=server)
-            services.push_async_callback(client.close)
-            return Api(client, parts, chosen)
+    async def start(server: dict[str, Any] | None = None, **settings: Any) -> Api:
+        chosen = Settings(**{"database_url": database_url, "data_dir": key_folder, "rate_limit": "off", **settings})
+        service = AsyncExitStack()
+        services.append(service)
+        parts = await service.enter_async_context(running(chosen))
+        client = await aiohttp_client(application(parts), server_kwargs=server)
+        service.push_async_callback(client.close)
+        return Api(client, parts, chosen, service.aclose)
 
-        yield start
+    yield start
+    for service in reversed(services):
+        await service.aclose()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Which refusal comes first where several would be right."""
 
-
 from service.http.bodies import MAX_BODY
 from tests.http.api import ABSENT_ID, PATH, Api, at, incident
 from tests.http.conftest import Serve

@@ -1,0 +1,138 @@
+"""How a request's body may come: its type, its size, compressed or in chunks, to the right path, in time."""
+
+import asyncio
+import gzip
+import zlib
+from collections.abc import AsyncIterator
+
+import orjson
+
+from service.http.bodies import MAX_BODY
+from tests.http.api import PATH, Api, at, incident
+from tests.http.conftest import Serve
+
+BODY = orjson.dumps(incident())
+
+
+async def test_json_is_read_whatever_of_these_types_it_is_said_to_be(api: Api) -> None:
+    for content_type in (
+        "application/json", "application/json; charset=utf-8", "APPLICATION/JSON;charset=UTF-8", "text/plain",
+        "text/plain;charset=UTF-8", "application/merge-patch+json", "application/vnd.x.y+json; v=1",
+    ):  # fmt: skip
+        answer = await api.post(PATH, data=BODY, headers={"Content-Type": content_type})
+        assert answer.status == 201, content_type
+
+
+async def test_json_is_read_without_a_type(api: Api) -> None:
+    assert (await api.post(PATH, data=BODY)).status == 201
+
+
+async def test_any_other_type_is_refused(api: Api) -> None:
+    for content_type in (
+        "text/html", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+        "application/octet-stream", "text/plainer", "application/jsonp", "json", "", "application/+json", "*/*", "é",
+    ):  # fmt: skip
+        answer = await api.post(PATH, data=BODY, headers={"Content-Type": content_type})
+        assert answer.status == 415, content_type
+        assert answer.code == "TYPE_UNSUPPORTED"
+
+
+async def test_the_type_is_not_looked_at_without_a_body(api: Api) -> None:
+    id = (await api.report())["id"]
+    headers = {"Content-Type": "text/html"}
+    assert (await api.get(at(id), headers=headers)).status == 200
+    assert (await api.delete(at(id), headers=headers)).status == 200
+    assert (await api.post(at(id, "restore"), headers=headers)).status == 200
+    assert (await api.post(PATH, headers=headers)).status == 400
+
+
+async def test_a_mebibyte_is_read_and_no_byte_more(api: Api) -> None:
+    padded = BODY + b" " * (MAX_BODY - len(BODY))
+    assert (await api.post(PATH, data=padded)).status == 201
+    (await api.post(PATH, data=padded + b" ")).refused(413, "BODY_TOO_LARGE")
+
+
+async def test_the_limit_holds_where_no_length_is_told(api: Api) -> None:
+    async def chunks(size: int) -> AsyncIterator[bytes]:
+        yield BODY
+        for start in range(len(BODY), size, 65_536):
+            yield b" " * min(65_536, size - start)
+
+    assert (await api.post(PATH, data=chunks(MAX_BODY))).status == 201
+    (await api.post(PATH, data=chunks(MAX_BODY + 1))).refused(413, "BODY_TOO_LARGE")
+
+
+async def test_a_compressed_body_is_read(api: Api) -> None:
+    for encoding, data in {"gzip": gzip.compress(BODY), "deflate": zlib.compress(BODY)}.items():
+        assert (await api.post(PATH, data=data, headers={"Content-Encoding": encoding})).status == 201
+
+
+async def test_a_small_body_that_unpacks_to_a_large_one_is_refused(api: Api) -> None:
+    bomb = gzip.compress(BODY + b" " * (256 * MAX_BODY))
+    assert len(bomb) < MAX_BODY
+    (await api.post(PATH, data=bomb, headers={"Content-Encoding": "gzip"})).refused(413, "BODY_TOO_LARGE")
+
+
+async def test_a_body_that_cannot_be_unpacked_is_refused(api: Api) -> None:
+    packed = gzip.compress(BODY)
+    for data in (BODY, packed[: len(packed) // 2], packed[:-8] + b"\0" * 8):
+        answer = await api.post(PATH, data=data, headers={"Content-Encoding": "gzip"})
+        assert answer.status == 400, data
+        assert answer.code in ("BODY_INVALID", "JSON_INVALID")
+
+
+async def test_a_body_that_does_not_arrive_in_time_is_given_up(serve: Serve) -> None:
+    api = await serve(request_timeout=0.2)
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield BODY[:10]
+        await asyncio.sleep(1)
+        yield BODY[10:]
+
+    (await api.post(PATH, data=slow())).refused(408, "REQUEST_TIMEOUT")
+    assert await api.ids() == []
+
+
+async def test_the_body_of_an_attribute_or_comment_at_the_incidents_path_names_the_right_one(api: Api) -> None:
+    id = (await api.report())["id"]
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        for place, body in {
+            "attributes": {"name": "count", "value": "5"},
+            "comments": {"text": "Seen."},
+        }.items():
+            error = (await api.send(method, at(id), body)).refused(400, "WRONG_PATH")
+            assert at(id, place) in error["message"]
+    assert (await api.get(at(id))).data["occ_lock"] == 0
+
+
+async def test_a_post_to_an_incident_is_no_call_of_the_api(api: Api) -> None:
+    id = (await api.report())["id"]
+    answer = await api.post(at(id), incident())
+    answer.refused(405, "METHOD_NOT_ALLOWED")
+    assert set(answer.headers["Allow"].split(",")) == {"GET", "HEAD", "PUT", "PATCH", "DELETE"}
+
+
+async def test_unknown_members_are_refused_wherever_they_would_be_lost(api: Api) -> None:
+    id = (await api.report())["id"]
+    comment = (await api.comment(id))["id"]
+    api = api.deployer
+    for method, path, body in (
+        ("POST", PATH, incident()),
+        ("PUT", at(id), incident(occ_lock=0)),
+        ("PATCH", at(id), {}),
+        ("POST", at(id, "attributes"), {"name": "count", "value": 1}),
+        ("PUT", at(id, "attributes"), {"name": "count", "value": 1}),
+        ("POST", at(id, "comments"), {"text": "Seen."}),
+        ("PUT", at(id, "comments", comment), {"text": "Seen.", "occ_lock": 0}),
+        ("POST", f"{PATH}/attributes", {"name": "colour", "type": "STRING"}),
+    ):
+        for name in ("attribute", "Name", "", "occ-lock"):
+            (await api.send(method, path, {**body, name: "x"})).refused(400, "MEMBER_UNKNOWN", name or None)
+
+
+async def test_parameters_are_refused_where_there_are_none(api: Api) -> None:
+    id = (await api.report())["id"]
+    for path in (at(id), f"{PATH}/codes", f"{PATH}/counts", at(id, "attributes"), f"{PATH}/attributes"):
+        (await api.get(f"{path}?page=1")).refused(400, "PARAMETER_UNKNOWN", "page")
+    (await api.post(f"{PATH}?occ_lock=1", incident())).refused(400, "PARAMETER_UNKNOWN", "occ_lock")
+    (await api.put(f"{at(id)}?occ_lock=0", incident(occ_lock=0))).refused(400, "PARAMETER_UNKNOWN", "occ_lock")
