@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import orjson
@@ -33,6 +33,9 @@ from service.rate_limit import RateLimit
 from service.settings import Settings
 from service.store.feed import Feed
 from service.store.writer import Writer
+
+DRAIN_SECONDS = 1.5
+"""How long the writer may take, after the last request, for what nobody waits for any more."""
 
 _log = structlog.get_logger(__name__)
 
@@ -132,7 +135,9 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
         yield
     finally:
         parts.writer.close()
-        await writing
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await writing
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
