@@ -12,6 +12,7 @@ from aiohttp import web
 
 from service.app import application, running
 from service.auth.minting import mint
+from service.http.protocol import MAX_LINE, Runner
 from service.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75.0
@@ -34,9 +35,11 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with running(settings) as parts:
-        runner = web.AppRunner(
+        runner = Runner(
             application(parts),
             access_log=None,
+            max_line_size=MAX_LINE,
+            max_field_size=MAX_LINE,
             shutdown_timeout=settings.shutdown_timeout,
             keepalive_timeout=KEEP_ALIVE_SECONDS,
         )

@@ -59,6 +59,7 @@ CODES: Final[dict[str, str]] = {
     "PRECONDITION_FAILED": "412: If-Match does not hold",
     "RATE_LIMITED": "429: the tenant sent too many requests",
     "READ_MODEL_BEHIND": "503: the read model did not reach what was written in time; try again",
+    "REQUEST_INVALID": "400: not HTTP as it is taken here: a request line or a header over 8190 bytes, say",
     "REQUEST_TIMEOUT": "408: the body did not arrive in time",
     "TENANT_MISSING": "401: the token names no tenant",
     "TEXT_EMPTY": "400: the text needs a character that is not a space",

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from domain.rules import DETAILS, Moment, Whole
 from service.http.models import CommentEditBody, EditBody, LockBody
+from service.http.protocol import MAX_LINE
 from service.http.queries import ATTRIBUTE
 from service.http.routes import Route
 
@@ -39,6 +40,8 @@ def unexpressed(route: Route) -> list[Unexpressed]:
 
 
 def _of_the_query(route: Route) -> Iterator[Unexpressed]:
+    if len(route.query) > 1:
+        yield Unexpressed(f"The request line has at most {MAX_LINE} bytes.", ("REQUEST_INVALID",))
     if "cursor" in route.query:
         yield Unexpressed(_CURSOR, ("CURSOR_INVALID", "PARAMETER_INVALID"), "cursor")
     if "sort" in route.query:

@@ -55,7 +55,7 @@ def test_a_method_that_is_not_described_is_refused(service: ServiceProcess, auth
             assert allowed == set(operations), (method, path)
 
 
-@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS)
+@pytest.mark.parametrize(("method", "path", "operation"), [one for one in OPERATIONS if one[1].startswith("/v1")])
 def test_the_query_parameters_are_those_that_the_service_knows(
     method: str,
     path: str,
@@ -63,8 +63,6 @@ def test_the_query_parameters_are_those_that_the_service_knows(
     service: ServiceProcess,
     authorization: dict[str, str],
 ) -> None:
-    if not path.startswith("/v1"):
-        pytest.skip("open paths have none")
     url = service.url + _filled(path)
     answer = httpx.request(method, url, params={"stranger": "1"}, headers=authorization)
     assert answer.status_code == 400

@@ -1,0 +1,55 @@
+"""What the HTTP parser refuses is answered in the form of all failures, and nothing that was sent gets into the log."""
+
+import secrets
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from service.http.answers import failure
+
+MAX_LINE: Final = 8190
+"""Bytes of the request line, and of each header."""
+
+_MESSAGE: Final = f"not HTTP as it is taken here; the request line and each header may have {MAX_LINE} bytes"
+_log = structlog.get_logger(__name__)
+
+
+class Protocol(web.RequestHandler):
+    """aiohttp would answer in plain text, and log the line in full: it may hold a token."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if status >= 500 or request.writer.output_size:
+            return super().handle_error(request, status, exc, message)
+        trace_id = secrets.token_hex(16)
+        _log.warning("request_failed", status=status, codes=["REQUEST_INVALID"], trace_id=trace_id)
+        error = {"code": "REQUEST_INVALID", "message": _MESSAGE}
+        response = failure(status, "The request is not valid.", [error], trace_id, {})
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return Protocol(self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """Serves the application over this protocol."""
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        return _Server(
+            server.request_handler,
+            request_factory=server.request_factory,
+            handler_cancellation=server.handler_cancellation,
+            **server._kwargs,  # noqa: SLF001 - aiohttp has no public way to name the protocol's class
+        )
