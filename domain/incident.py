@@ -6,13 +6,12 @@ from uuid import UUID
 
 from eventsourcing.domain import Aggregate
 
-from domain.attribute_types import AttributeType, Definitions, coerce
+from domain.attribute_types import Definitions
+from domain.attribute_values import ATTRIBUTES, coerced
 from domain.codes import Codes
 from domain.errors import Absent, Fault, Invalid, NotDeleted, Taken
 from domain.event import Act, ActEvent, Json, Kept, Match
 from domain.rules import DEFAULTS, DETAILS, faults_of_details, same
-
-ATTRIBUTES = "attributes."
 
 
 class Incident(Kept):
@@ -111,7 +110,7 @@ class Incident(Kept):
         """Optional members may be left out, or null. Raises Invalid with every fault."""
         complete = _complete(details)
         faults = faults_of_details(complete, {}, codes)
-        values = _coerced(attributes, {}, definitions, faults)
+        values = coerced(attributes, {}, definitions, faults)
         if faults:
             raise Invalid(faults)
         return cls._create(cls.IncidentReported, id=id, details=complete, attributes=values, **act.facts())
@@ -134,7 +133,7 @@ class Incident(Kept):
         self.expect(occ_lock, match)
         complete = _complete(details)
         faults = faults_of_details(complete, self.details, codes)
-        wanted = self.attributes if attributes is None else _coerced(attributes, self.attributes, definitions, faults)
+        wanted = self.attributes if attributes is None else coerced(attributes, self.attributes, definitions, faults)
         if faults:
             raise Invalid(faults)
         self.trigger_event(self.IncidentEdited, edits=self._edits(complete, wanted), **act.facts())
@@ -189,7 +188,7 @@ class Incident(Kept):
         self._be_there()
         self.expect(occ_lock, match)
         faults: list[Fault] = []
-        values = _coerced({name: value}, self.attributes, definitions, faults, field="value")
+        values = coerced({name: value}, self.attributes, definitions, faults, field="value")
         if faults:
             raise Invalid(faults)
         if new and name in self.attributes:
@@ -240,7 +239,7 @@ class Incident(Kept):
             return {}
         given = {name: value for name, value in attributes.items() if value is not None}
         kept = {name: value for name, value in self.attributes.items() if name not in attributes}
-        return {**kept, **_coerced(given, self.attributes, definitions, faults)}
+        return {**kept, **coerced(given, self.attributes, definitions, faults)}
 
     def _edits(self, details: Mapping[str, Json], attributes: Mapping[str, Json]) -> dict[str, Json]:
         edits = {
@@ -257,36 +256,3 @@ class Incident(Kept):
 
 def _complete(details: Mapping[str, Json]) -> dict[str, Json]:
     return {member: DEFAULTS.get(member) if details.get(member) is None else details[member] for member in DETAILS}
-
-
-def faults_of_attributes(
-    given: Mapping[str, Json], stored: Mapping[str, Json], definitions: Definitions
-) -> list[Fault]:
-    """Every fault of the given values. What equals the stored value is not looked at."""
-    faults: list[Fault] = []
-    _coerced(given, stored, definitions, faults)
-    return faults
-
-
-def _coerced(
-    given: Mapping[str, Json],
-    stored: Mapping[str, Json],
-    definitions: Definitions,
-    faults: list[Fault],
-    field: str | None = None,
-) -> dict[str, Json]:
-    values = {}
-    for name, value in given.items():
-        if name in stored and same(stored[name], value):
-            values[name] = value
-        elif name not in definitions:
-            known = ", ".join(sorted(definitions)) or "none"
-            where = "name" if field else ATTRIBUTES + name
-            faults.append(Fault("ATTRIBUTE_UNKNOWN", f"defined attributes: {known}", where))
-        else:
-            result = coerce(AttributeType(definitions[name]), value)
-            if isinstance(result, Fault):
-                faults.append(result.at(field or ATTRIBUTES + name))
-            else:
-                values[name] = result
-    return values

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.attribute_types import comparable, moment_of
+from domain.attribute_values import ATTRIBUTES
 from domain.event import Recorded, fold
-from domain.incident import ATTRIBUTES, Incident
+from domain.incident import Incident
 from domain.moments import instant, utc_text
 from projections.database import Database, Dialect, Json, Rows
 from projections.documents import Document, incident_document

@@ -44,7 +44,9 @@ class Settings(BaseSettings):
     write_timeout: float = Field(
         8.0, gt=0, le=60, description="Seconds until a write whose outcome is not known is answered 503."
     )
-    redis_url: str = Field("", description="`redis://…` for the event streams; empty: nothing is published.")
+    redis_url: str = Field(
+        "", description="`redis://…`: rate limits are counted there for all processes together; empty: each for itself."
+    )
 
     status_codes: Words = Field(
         ("NEW", "OPEN", "INVESTIGATING", "RESOLVED", "CLOSED"), description="Allowed values of `status`."

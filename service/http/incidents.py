@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 import orjson
 from aiohttp import web
 
+from domain.attribute_values import faults_of_attributes
 from domain.errors import Absent, Fault
-from domain.incident import Incident, faults_of_attributes
+from domain.incident import Incident
 from domain.rules import DETAILS, faults_of_details
 from projections.documents import incident_document
 from service.commands import Done
