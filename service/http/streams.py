@@ -17,10 +17,12 @@ async def stream(request: web.Request, member: str, chunks: AsyncIterator[list[b
     nothing: list[bytes] = []
     first = await anext(chunks, nothing)
     second = await anext(chunks, None) if first else None
-    if second is None or request.method == "HEAD":
+    if second is None:
         return success(b'{"%b":[%b],"total":%d}' % (member.encode(), b",".join(first), len(first)))
     response = web.StreamResponse(headers=HEADERS)
     await response.prepare(request)
+    if request.method == "HEAD":
+        return response
     try:
         total = len(first) + len(second)
         await _write(response, b'{"data":{"%b":[' % member.encode() + b",".join(first))
