@@ -89,7 +89,7 @@ class Follower:
         while until is None or position < until:
             batch = await self._next(position)
             if not batch:
-                await self._leases.renew(lease)
+                await self._leases.renew(lease, position)
                 continue
             try:
                 await self._commit(model, lease, position, batch)
@@ -140,7 +140,7 @@ class Follower:
             raise
         except Exception as error:
             # Whoever was paused for long finds the tables of a generation that is no more: no event is at fault.
-            await self._leases.renew(lease)
+            await self._leases.renew(lease, fact.position - 1)
             raise Stopped(_named(fact, error)) from error
 
     async def _commit(self, model: ReadModel, lease: Lease, position: int, batch: Sequence[Recorded]) -> None:

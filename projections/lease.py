@@ -95,11 +95,12 @@ class Leases:
                 )
             return Lease(name, epoch, generation, position)
 
-    async def renew(self, lease: Lease) -> None:
-        """Raises LeaseLost."""
+    async def renew(self, lease: Lease, position: int) -> None:
+        """Raises LeaseLost, also where a crash of the database took back what this holder had committed."""
         hit = await self._database.execute(
-            f"UPDATE followers SET expires_at = {self._now} + $3 WHERE name = $1 AND epoch = $2",
-            lease.name, lease.epoch, LEASE_SECONDS,
+            f"""UPDATE followers SET expires_at = {self._now} + $4
+                WHERE name = $1 AND epoch = $2 AND position = $3 AND generation = {lease.generation:d}""",
+            lease.name, lease.epoch, position, LEASE_SECONDS,
         )  # fmt: skip
         _one(hit)
 

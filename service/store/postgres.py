@@ -64,6 +64,7 @@ class Postgres:
     async def define(self, statements: Sequence[str]) -> None:
         async with self._connections.lend() as connection, connection.transaction():
             await _lock_definitions(connection)
+            await connection.execute("SET LOCAL synchronous_commit = on")
             for statement in statements:
                 await connection.execute(statement)
 

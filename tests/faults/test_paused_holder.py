@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from projections.read_models import FOLLOWER
 from tests.faults.agreement import agree, patiently
 from tests.faults.audit import audit
 from tests.faults.conftest import Ground
@@ -16,7 +17,7 @@ from tests.servers.process import ServiceProcess
 
 TAKEOVER_SECONDS = 5.0
 
-_HOLDER = "SELECT holder, epoch, position FROM ims.followers WHERE name LIKE 'read_models%' AND name NOT LIKE '%rebuild'"
+_HOLDER = f"SELECT holder, epoch, position FROM ims.followers WHERE name = '{FOLLOWER}'"
 _IN_TRANSACTION = """SELECT count(*) FROM pg_stat_activity
                      WHERE state = 'idle in transaction' AND datname = current_database()"""
 

@@ -133,8 +133,17 @@ async def test_renewing_keeps_it(sqlite: Building) -> None:
     assert lease is not None
     for _ in range(4):
         await asyncio.sleep(LEASE_SECONDS / 3)
-        await mine.renew(lease)
+        await mine.renew(lease, 0)
         assert await other.acquire(FOLLOWER) is None
+
+
+async def test_whoever_has_nothing_to_do_notices_that_a_crash_took_back_its_last_commit(build: Building) -> None:
+    await build.record(reported())
+    lease = await build.lease()
+    assert await build.follower().follow(lease, until=1) == 1
+    await build.engine.database.execute("UPDATE followers SET position = 0")
+    with pytest.raises(LeaseLost):
+        await build.leases.renew(lease, 1)
 
 
 async def test_whoever_was_replaced_writes_nothing(build: Building) -> None:
@@ -149,7 +158,7 @@ async def test_whoever_was_replaced_writes_nothing(build: Building) -> None:
     assert await build.dump() == before
     assert await build.position() == 0
     with pytest.raises(LeaseLost):
-        await build.leases.renew(old)
+        await build.leases.renew(old, 0)
     await build.leases.release(old)  # is no longer its to give
     assert await _holder(build) != ""
     assert await build.follower().follow(new, until=1) == 1

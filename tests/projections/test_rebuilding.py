@@ -53,7 +53,7 @@ async def test_whoever_built_the_tables_of_before_is_fenced_by_the_switch(
     await build.record(deleted(1))
     first = await build.dump(1)
     with pytest.raises(LeaseLost):
-        await build.leases.renew(old)
+        await build.leases.renew(old, 1)
     with pytest.raises(LeaseLost):
         await build.follower().follow(old, until=2)
     assert await build.dump(1) == first

@@ -1,0 +1,99 @@
+"""PostgreSQL is restarted under load, in order or as by a power cut: 503s while it is away, and nothing else."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.agreement import agree
+from tests.faults.audit import audit
+from tests.faults.load import CUT_OFF, INCIDENTS, Client, authorization, client, load
+from tests.servers.postgres import Postgres
+from tests.servers.process import ServiceProcess
+
+RECOVERY_SECONDS = 5.0
+
+
+async def restarts_under_load(service: ServiceProcess, server: Postgres, rounds: int) -> None:
+    headers = authorization(service)
+    async with client(service.url, headers) as one:
+        await one.report()
+        reader = asyncio.create_task(_read(one, read := Counter[int]()))
+        async with load(lambda: service.url, headers) as seen:
+            for number in range(rounds):
+                await asyncio.sleep(0.5)
+                before = len(seen.acknowledged)
+                await asyncio.to_thread(server.kill if number % 2 else server.stop)
+                assert (await one.ask("GET", "/livez")).status == 200
+                answer = await one.ask("GET", "/readyz")
+                assert answer.status == 503, answer
+                await asyncio.sleep(0.3)
+                await asyncio.to_thread(server.start)
+                back = time.monotonic()
+                while (await one.ask("GET", "/readyz")).status != 200 or len(seen.acknowledged) == before:
+                    assert time.monotonic() - back < RECOVERY_SECONDS
+                    await asyncio.sleep(0.02)
+                await asyncio.sleep(0.5)
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+        assert {status for status, _ in seen.refused} == {503}, seen.refused
+        assert seen.without_retry_after == 0
+        assert seen.cut_off == 0
+        assert read.keys() == {200, 503}
+        await agree(one, await audit(server.dsn, seen.acknowledged))
+    assert service.running.poll() is None
+    assert "Traceback" not in service.logs
+
+
+async def _read(one: Client, read: Counter[int]) -> None:
+    """Every write of this client is seen by its next read, crash or not."""
+    incident = await one.report()
+    path = f"{INCIDENTS}/{incident['id']}"
+    while True:
+        try:
+            written = await one.ask("PATCH", path, {"next_update": sum(read.values())})
+            shown = await one.ask("GET", path)
+        except CUT_OFF:
+            continue
+        read[shown.status] += 1
+        if written.status == 200 and shown.status == 200:
+            assert shown.data["occ_lock"] >= written.data["occ_lock"]
+
+
+async def test_a_restart_of_postgres_costs_503s_while_it_is_away(
+    start_service: Callable[..., ServiceProcess], own_postgres: Postgres
+) -> None:
+    service = start_service(database_url=own_postgres.dsn, rate_limit="off")
+    await restarts_under_load(service, own_postgres, rounds=2)
+
+
+@pytest.mark.faults
+async def test_postgres_is_restarted_again_and_again(
+    start_service: Callable[..., ServiceProcess], own_postgres: Postgres
+) -> None:
+    service = start_service(database_url=own_postgres.dsn, rate_limit="off")
+    await restarts_under_load(service, own_postgres, rounds=14)
+
+
+async def test_what_a_crash_took_from_the_read_models_is_not_missed_by_any_read(
+    start_service: Callable[..., ServiceProcess],
+) -> None:
+    """Read models are committed without waiting for the disk; a server that syncs late loses a lot of them."""
+    with Postgres(wal_writer_delay="10s", wal_writer_flush_after="1GB") as server:
+        service = start_service(database_url=server.dsn, rate_limit="off")
+        async with client(service.url, authorization(service)) as one:
+            for _ in range(2):
+                incident = await one.report()
+                path = f"{INCIDENTS}/{incident['id']}"
+                assert (await one.ask("GET", path)).status == 200
+                await asyncio.to_thread(server.kill)
+                await asyncio.to_thread(server.start)
+                statuses = set()
+                for _ in range(60):
+                    answer = await one.ask("GET", path)
+                    statuses.add(answer.status)
+                    await asyncio.sleep(0.005)
+                assert statuses <= {200, 503}
+                assert answer.status == 200
