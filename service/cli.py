@@ -37,7 +37,7 @@ def main() -> None:
 
 @cli.command()
 def serve() -> None:
-    """Serve the API, build the read models, publish: whatever IMS_RUN names."""
+    """Serve the API and build the read models: whatever IMS_RUN names."""
     from service.serving import serve as run_service  # noqa: PLC0415 - `ims token` need not load a web server
 
     run_service(_settings())

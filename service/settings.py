@@ -30,7 +30,8 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on; 0 lets the kernel pick one.")
     data_dir: Path = Field(Path(".ims"), description="Folder of the embedded database and of the local signing key.")
     run: Annotated[tuple[Role, ...], NoDecode] = Field(
-        ("api", "projector", "publisher"), description="What this process does: any of `api,projector,publisher`."
+        ("api", "projector", "publisher"),
+        description="What this process does: `api`, `projector`; `publisher` is kept for the event streams.",
     )
 
     database_url: str = Field(
