@@ -20,7 +20,9 @@ MAX_FIELD: Final = 100
 SERVER_MEMBERS: Final = frozenset({"id", "created_at", "created_by", "updated_at", "updated_by", "tenant_id"})
 """Members that only the server sets: ignored in bodies, so that a client may send back what it got."""
 STORABLE_TEXT: Final = r"^[^\u0000]*$"
-SEEN_TEXT: Final = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+# The spaces of `str.isspace` one by one: `\s` is not the same in the dialect of JSON Schema.
+_SPACES: Final = r"\t-\r\u001c- \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+SEEN_TEXT: Final = rf"^[^\u0000]*[^\u0000{_SPACES}][^\u0000]*$"
 
 
 class Body(BaseModel):
