@@ -8,6 +8,7 @@ from aiohttp import web
 
 from projections.database import Unavailable
 from service.http.answers import COMMON, HEADERS
+from service.http.expectations import expect
 from service.metrics import CONTENT_TYPE_LATEST
 from service.parts import PARTS, Parts
 from service.status import status_of
@@ -55,7 +56,7 @@ def _json(value: Any, status: int = 200) -> web.Response:
 
 
 def add_health(app: web.Application) -> None:
-    app.router.add_get("/livez", livez)
-    app.router.add_get("/readyz", readyz)
-    app.router.add_get("/status", status)
-    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/livez", livez, expect_handler=expect)
+    app.router.add_get("/readyz", readyz, expect_handler=expect)
+    app.router.add_get("/status", status, expect_handler=expect)
+    app.router.add_get("/metrics", metrics, expect_handler=expect)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from service.http import answer_models as answers
 from service.http import attributes, comments, incident_lists, incidents, models
 from service.http.call import Call
+from service.http.expectations import expect
 from service.http.queries import PAGING
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
@@ -118,9 +119,9 @@ ROUTES = (
 def add_routes(app: web.Application) -> None:
     for route in ROUTES:
         if route.method == "GET":
-            app.router.add_get(route.pattern, _adapted(route), allow_head=True)
+            app.router.add_get(route.pattern, _adapted(route), allow_head=True, expect_handler=expect)
         else:
-            app.router.add_route(route.method, route.pattern, _adapted(route))
+            app.router.add_route(route.method, route.pattern, _adapted(route), expect_handler=expect)
 
 
 def _adapted(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
