@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestServer
 from pytest_aiohttp.plugin import AiohttpClient
 
 from service.app import application, running
@@ -47,7 +48,9 @@ async def serve(aiohttp_client: AiohttpClient, database_url: str, key_folder: Pa
         service = AsyncExitStack()
         services.append(service)
         parts = await service.enter_async_context(running(chosen))
-        client = await aiohttp_client(application(parts), server_kwargs=server)
+        served = TestServer(application(parts))
+        await served.start_server(**(server or {}))
+        client = await aiohttp_client(served)
         service.push_async_callback(client.close)
         return Api(client, parts, chosen, service.aclose)
 
