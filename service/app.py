@@ -34,6 +34,8 @@ from service.settings import Settings
 from service.store.feed import Feed
 from service.store.writer import Writer
 
+RELEASE_SECONDS = 0.5
+"""What the followers have at the end."""
 DRAIN_SECONDS = 1.5
 """How long the writer may take, after the last request, for what nobody waits for any more."""
 
@@ -139,6 +141,10 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
             async with asyncio.timeout(DRAIN_SECONDS):
                 await writing
         for task in tasks:
+            task.cancel()
+        # Giving the lease up early is a courtesy: a database that hangs does not keep the process.
+        _, late = await asyncio.wait(tasks, timeout=RELEASE_SECONDS)
+        for task in late:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 

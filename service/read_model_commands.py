@@ -16,6 +16,8 @@ from service.status import follower_states
 from service.store.feed import Feed
 from service.store.sqlite import InUse
 
+WIDTH = 200
+"""Columns of what is printed into a file or a pipe."""
 _NO_LEASE = "another rebuild is running"
 
 
@@ -25,7 +27,10 @@ async def print_status(settings: Settings) -> None:
     table = Table("follower", "generation", "position", "lag (events)", "lag (s)", "holder", "failure")
     for state in states:
         table.add_row(*(str(value if value is not None else "-") for value in state.values()))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
+    console.print(table)
 
 
 async def rebuild(settings: Settings) -> None:

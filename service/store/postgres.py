@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
+import asyncpg
 import structlog
 
-from projections.database import Dialect, Rows
+from projections.database import Dialect, Rows, Unavailable
 from service.store.connections import Connections, available, connect
+from service.store.log import Unreachable
 from service.store.migrations import missing
 
 _log = structlog.get_logger(__name__)
@@ -37,13 +39,16 @@ class Postgres:
 
     async def open(self) -> None:
         """Create or upgrade the schema, on a connection of its own. Raises Unreachable, SchemaTooNew."""
-        connection = await connect(self.url, self.schema, self.timeout)
         try:
-            with available():
-                await self._migrate(connection)
-                await _warn_of_lost_commits(connection)
-        finally:
-            connection.terminate()
+            connection = await connect(self.url, self.schema, self.timeout)
+            try:
+                with available():
+                    await self._migrate(connection)
+                    await _warn_of_lost_commits(connection)
+            finally:
+                connection.terminate()
+        except (Unavailable, asyncpg.PostgresError, ValueError, OverflowError) as error:
+            raise Unreachable(f"PostgreSQL cannot be used: {error}") from error
 
     def close(self) -> None:
         self._connections.close()

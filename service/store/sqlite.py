@@ -81,7 +81,10 @@ class DatabaseFile:
             connection = sqlite3.connect(
                 self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
             )
-            connection.execute("PRAGMA journal_mode = WAL")
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.DatabaseError as error:
+                raise Unavailable(f"{self.path}: {error}") from error
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             self._local.connection = connection
             self._connections.append(connection)
