@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import TestClient, TestServer
 from pytest_aiohttp.plugin import AiohttpClient
 
 from service.app import application, running
@@ -50,7 +50,7 @@ async def serve(aiohttp_client: AiohttpClient, database_url: str, key_folder: Pa
         parts = await service.enter_async_context(running(chosen))
         served = TestServer(application(parts))
         await served.start_server(**(server or {}))
-        client = await aiohttp_client(served)
+        client: TestClient[Any, Any] = await aiohttp_client(served)
         service.push_async_callback(client.close)
         return Api(client, parts, chosen, service.aclose)
 

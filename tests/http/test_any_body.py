@@ -13,7 +13,7 @@ from service.http.routes import ROUTES
 from service.http.statuses import CODES
 from tests.http.api import PATH, Api, at, incident
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 integers = st.integers(-(2**63), 2**64 - 1) | st.integers(-2, 2)
 leaves = st.none() | st.booleans() | integers | st.floats(allow_nan=False, allow_infinity=False) | texts
 json = st.recursive(

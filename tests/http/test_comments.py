@@ -1,6 +1,7 @@
 """Comments: an aggregate of their own, with their author and their own lock."""
 
 import asyncio
+from typing import Any
 
 from tests.http.api import ABSENT_ID, DEPLOYER, Api, at
 from tests.http.engines import both_engines
@@ -86,7 +87,8 @@ async def test_a_comment_may_be_named_in_the_body_or_the_query(api: Api) -> None
     assert (await api.get(path)).data["total"] == 0
     (await api.delete(path, {"id": first})).refused(404, "NOT_FOUND")
     assert "?id=" in (await api.delete(path)).refused(400, "MEMBER_MISSING", "id")["message"]
-    for named in (None, 7, [], {}, [first], "", "x", first + "0", True):
+    values: list[Any] = [None, 7, [], {}, [first], "", "x", first + "0", True]
+    for named in values:
         (await api.delete(path, {"id": named})).refused(400, "MEMBER_MISSING", "id")
     for query in ("id=", "id=x", "id=%00", f"id={first}&id={first}", f"id={first[:-1]}%D9%A1"):
         assert (await api.delete(f"{path}?{query}")).status == 400

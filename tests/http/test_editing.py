@@ -131,10 +131,11 @@ async def test_a_patch_without_effect_is_no_event(api: Api) -> None:
     created = await api.report(attributes={"count": 1})
     path = at(created["id"])
     ignored = {name: created[name] for name in ("id", "created_at", "created_by", "updated_at", "tenant_id")}
-    for patch in (
+    patches: list[dict[str, Any]] = [
         {}, {"name": created["name"]}, {"attributes": {}}, {"attributes": {"count": 1}}, {"attributes": {"count": "1"}},
         {"attributes": {"workflowId": None}}, {"location": None}, {"occ_lock": 0}, ignored, created,
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for patch in patches:
         answer = await api.patch(path, patch)
         assert answer.data == created, patch
         assert answer.headers["ETag"] == '"0"'

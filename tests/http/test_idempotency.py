@@ -13,7 +13,7 @@ from tests.http.engines import both_engines
 Write = tuple[str, str, Any]
 
 
-def keyed(key: str) -> dict[str, dict[str, str]]:
+def keyed(key: str) -> dict[str, Any]:
     return {"headers": {"Idempotency-Key": key}}
 
 

@@ -93,8 +93,8 @@ async def test_a_reader_reads_and_gets_403_on_every_write(serve: Serve) -> None:
                 403 if route.method != "GET" else 404 if "{id}" in route.path else 200
             )
     assert (await api.get(at(id))).data["occ_lock"] == 0
-    for roles in ((), ("operator",), ("viewer", "operator")):
-        assert (await api.by("eve", roles=roles).patch(at(id), {"name": f"By {roles}"})).status == 200
+    for others in ((), ("operator",), ("viewer", "operator")):
+        assert (await api.by("eve", roles=others).patch(at(id), {"name": f"By {others}"})).status == 200
 
 
 async def test_names_are_shown_and_the_tenant_is_the_tokens(api: Api) -> None:
