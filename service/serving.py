@@ -16,6 +16,9 @@ from service.http.protocol import MAX_LINE, Runner
 from service.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75.0
+"""A connection that is idle, or does not send the whole head of a request, is closed then."""
+LINGERING_SECONDS = 1.0
+"""How long the rest of a refused body is still read, so that the client gets to see its answer."""
 BACKLOG = 1024
 """Connections that wait to be accepted."""
 YOUNG_OBJECTS = 10_000
@@ -42,6 +45,7 @@ async def _serve(settings: Settings) -> None:
             max_field_size=MAX_LINE,
             shutdown_timeout=settings.shutdown_timeout,
             keepalive_timeout=KEEP_ALIVE_SECONDS,
+            lingering_time=LINGERING_SECONDS,
         )
         await runner.setup()
         _settle()
