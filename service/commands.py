@@ -20,8 +20,9 @@ from service.store.log import Conflict, Log, Repeated
 from service.store.mapper import UnreadableEvent, recorded_of
 from service.store.writer import Writer
 
-MAX_DECISIONS = 10
-"""How often a command is decided when other processes keep changing the aggregate first."""
+MAX_DECISIONS = 100
+"""How often a command is decided when other processes keep changing the aggregate first: whoever has just won has a
+head start, so a process with many commands for one aggregate wins many times in a row."""
 MAX_CHANGES = 50
 """Changes shown to a client whose lock is stale, the newest."""
 
