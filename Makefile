@@ -10,6 +10,8 @@ COMPILE := $(UV) pip compile -q --universal --generate-hashes --no-emit-index-ur
 export UV_CACHE_DIR ?= $(CURDIR)/.tools/cache
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
+# Where the machine keeps certificates of its own (a company's, say), those count; else the ones that uv brings.
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv run test test-faults lint bench lock clean
