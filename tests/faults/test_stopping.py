@@ -72,6 +72,7 @@ async def test_a_write_in_flight_is_answered_before_the_service_leaves(on_sqlite
     assert positions <= {event.position for event in await audit(on_sqlite.log)}
 
 
+@pytest.mark.faults
 async def test_it_leaves_in_time_though_the_database_hangs(
     start_service: Callable[..., ServiceProcess], own_postgres: Postgres
 ) -> None:
