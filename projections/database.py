@@ -21,6 +21,8 @@ class Dialect:
     binary: str
     now: str
     any_of: str
+    joined: str
+    """Aggregate of the column `document`, in order, with commas between."""
 
     def among(self, column: str, argument: int) -> str:
         """A condition: the column's value is in the list that is given as argument number `argument`."""

@@ -42,10 +42,11 @@ class _State:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`rows` holds each incident's document as bytes and its sort keys, the id last."""
+    """`total` match in all; `documents` are the `count` of this page, with commas between."""
 
     total: int
-    rows: list[tuple[bytes, list[Any]]]
+    count: int
+    documents: bytes
 
 
 class Incidents:
@@ -167,29 +168,41 @@ class Incidents:
         return version, document
 
     async def page(
+        self, database: Database, tenant_id: str, wanted: Filter, sort: Sequence[Sort], size: int, offset: int = 0
+    ) -> Page:
+        """One page, and how many match in all, of one snapshot."""
+        where = self._matching(tenant_id, wanted)
+        (total, count, documents), *_ = await database.fetch(
+            f"""SELECT ({self._total(where, wanted)}), count(*), {self._dialect.joined}
+                FROM ({self._rows(where, sort)} LIMIT {size:d} OFFSET {offset:d}) AS page""",
+            *where.args,
+        )
+        return Page(total, count, documents or b"")
+
+    async def page_beyond(
         self,
         database: Database,
         tenant_id: str,
         wanted: Filter,
         sort: Sequence[Sort],
         size: int,
-        offset: int = 0,
-        beyond: Sequence[Any] | None = None,
-    ) -> Page:
-        """One page, and how many match in all, of one snapshot. `beyond` holds the sort keys of the row before it."""
+        keys: Sequence[Any] | None,
+    ) -> tuple[Page, list[Any] | None]:
+        """The page after the row with these sort keys, the id last; and the keys to go on from, None at the end."""
         where = self._matching(tenant_id, wanted)
         total = self._total(where, wanted)
-        if beyond is not None:
-            where.beyond(sort, beyond)
+        if keys is not None:
+            where.beyond(sort, keys)
         again = [Sort(f"page.{by.column}", by.direction) for by in (*sort, Sort("id", "asc"))]
-        keys = ", ".join(by.column for by in again)
         rows = await database.fetch(
-            f"""SELECT counted.total, page.document, {keys} FROM ({total}) AS counted
-                LEFT JOIN ({self._rows(where, sort)} LIMIT {size:d} OFFSET {offset:d}) AS page ON true
+            f"""SELECT counted.total, page.document, {", ".join(by.column for by in again)} FROM ({total}) AS counted
+                LEFT JOIN ({self._rows(where, sort)} LIMIT {size + 1:d}) AS page ON true
                 ORDER BY {", ".join(f"{by.column} {by.direction}" for by in again)}""",
             *where.args,
         )
-        return Page(rows[0][0], [(document, list(keys)) for _, document, *keys in rows if document is not None])
+        shown = [row for row in rows[:size] if row[1] is not None]
+        page = Page(rows[0][0], len(shown), b",".join(row[1] for row in shown))
+        return page, list(shown[-1])[2:] if len(rows) > size else None
 
     async def every(
         self, database: Database, tenant_id: str, wanted: Filter, sort: Sequence[Sort]

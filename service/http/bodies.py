@@ -28,8 +28,11 @@ async def read_json(request: web.Request, timeout: float) -> dict[str, Json] | N
     if not request.body_exists:
         return None
     try:
-        async with asyncio.timeout(timeout):
+        if request.content.is_eof():  # it came with the head, as most do: nothing to wait for
             data = await request.read()
+        else:
+            async with asyncio.timeout(timeout):
+                data = await request.read()
     except TimeoutError:
         raise BadRequest(Fault("REQUEST_TIMEOUT", f"the body must arrive within {timeout:g} s"), 408, _CLOSE) from None
     except web.HTTPRequestEntityTooLarge:
@@ -59,12 +62,11 @@ def parse(data: bytes) -> Json:
 
 
 def _has_huge(value: Json) -> bool:
-    kind = type(value)
-    if kind is dict:
-        return any(map(_has_huge, value.values()))
-    if kind is list:
-        return any(map(_has_huge, value))
-    return kind is float and abs(value) >= -_MIN_INTEGER
+    for item in value.values() if type(value) is dict else value if type(value) is list else (value,):
+        kind = type(item)
+        if (kind is float and abs(item) >= -_MIN_INTEGER) or ((kind is dict or kind is list) and _has_huge(item)):
+            return True
+    return False
 
 
 def _whole(text: str) -> int:

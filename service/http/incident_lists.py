@@ -6,6 +6,7 @@ import orjson
 from aiohttp import web
 
 from domain.codes import Codes
+from projections.incidents import Page
 from projections.listing import COUNTED, SORT_COLUMNS, Filter, Sort
 from service.http import cursors
 from service.http.answers import success
@@ -73,22 +74,21 @@ async def _page(call: Call, wanted: Filter, sort: tuple[Sort, ...], number: int,
     page = await models.incidents.page(
         call.parts.database, call.tenant_id, wanted, sort, size, offset=(number - 1) * size
     )
-    return _answer([document for document, _ in page.rows], page.total, sort, {"number": number, "size": size})
+    return _answer(page, sort, {"number": number, "size": size})
 
 
 async def _from_cursor(call: Call, wanted: Filter, sort: tuple[Sort, ...], size: int, cursor: str) -> web.Response:
     bound_to = cursors.fingerprint(call.tenant_id, wanted, sort)
     beyond = cursors.decode(cursor, bound_to, [*(SORT_COLUMNS[by.column] for by in sort), str])
     models = await call.read_models()
-    page = await models.incidents.page(call.parts.database, call.tenant_id, wanted, sort, size + 1, beyond=beyond)
-    shown = page.rows[:size]
+    page, last = await models.incidents.page_beyond(call.parts.database, call.tenant_id, wanted, sort, size, beyond)
     place: dict[str, Any] = {"size": size}
-    if len(page.rows) > size:
-        place["next"] = cursors.encode(bound_to, shown[-1][1])
-    return _answer([document for document, _ in shown], page.total, sort, place)
+    if last is not None:
+        place["next"] = cursors.encode(bound_to, last)
+    return _answer(page, sort, place)
 
 
-def _answer(documents: list[bytes], total: int, sort: tuple[Sort, ...], place: dict[str, Any]) -> web.Response:
-    data = b'{"incidents":[%b],"total":%d}' % (b",".join(documents), total)
+def _answer(page: Page, sort: tuple[Sort, ...], place: dict[str, Any]) -> web.Response:
+    data = b'{"incidents":[%b],"total":%d}' % (page.documents, page.total)
     order = [f"{by.column},{by.direction}" for by in sort]
-    return success(data, page={**place, "total_records": total, "count": len(documents), "sort": order})
+    return success(data, page={**place, "total_records": page.total, "count": page.count, "sort": order})

@@ -11,7 +11,7 @@ from aiohttp import web
 from domain.attribute_values import faults_of_attributes
 from domain.errors import Absent, Fault
 from domain.incident import Incident
-from domain.rules import DETAILS, faults_of_details
+from domain.rules import DEFAULTS, DETAILS, faults_of_details
 from projections.documents import incident_document
 from service.commands import Done
 from service.http.answers import HEADERS, success
@@ -117,7 +117,11 @@ async def _further(call: Call, sent: Mapping[str, Any], id: UUID | None) -> list
         with suppress(Absent):
             incident = await call.parts.commands.incident(call.tenant_id, id)
             details, values = incident.details, incident.attributes
-    members = {member: value for member, value in sent.items() if member in DETAILS and value is not None}
+    members = {
+        member: value
+        for member, value in sent.items()
+        if member in DETAILS and (value is not None or member not in DEFAULTS)
+    }
     faults = faults_of_details(members, details, call.parts.settings.codes)
     attributes = sent.get("attributes")
     if isinstance(attributes, dict) and len(attributes) <= MAX_ATTRIBUTES:

@@ -73,10 +73,11 @@ def _member(rule: Rule, default: Json = ..., *, nullable: bool = False) -> Any:
             return default
         return _ruled(rule, value)
 
-    schema = schema_of(rule)
-    if nullable and "anyOf" not in schema:
-        schema = {"anyOf": [schema, {"type": "null"}]}
-    return Annotated[Any, PlainValidator(check), WithJsonSchema(schema)]
+    return Annotated[Any, PlainValidator(check), WithJsonSchema(_nullable(schema_of(rule), nullable))]
+
+
+def _nullable(schema: dict[str, Any], nullable: bool) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]} if nullable and "anyOf" not in schema else schema
 
 
 def _attributes(value: object) -> object:
@@ -127,6 +128,11 @@ _ID: Final[Any] = Annotated[Any, WithJsonSchema({"type": "string", "format": "uu
 _IGNORED: Final[Any] = Annotated[Any, PlainValidator(lambda _: None), WithJsonSchema({})]
 _LOCK: Final[tuple[Any, Any]] = (_member(OCC_LOCK), None)
 
+# The domain judges a report's details before anything is looked up; an edit's are judged here, before the incident is.
+_REPORTED = {
+    name: (Annotated[Any, WithJsonSchema(_nullable(schema_of(rule), name in DEFAULTS))], DEFAULTS.get(name, ...))
+    for name, rule in DETAILS.items()
+}
 _REQUIRED = {name: (_member(rule), ...) for name, rule in DETAILS.items() if name not in DEFAULTS}
 _OPTIONAL = {name: (_member(DETAILS[name], default, nullable=True), default) for name, default in DEFAULTS.items()}
 _TOUCHED = {name: (_member(DETAILS[name], None, nullable=name in DEFAULTS), None) for name in DETAILS}
@@ -142,8 +148,7 @@ def _model(name: str, base: type[BaseModel], *members: dict[str, tuple[Any, Any]
 ReportBody = _model(
     "ReportBody",
     Body,
-    _REQUIRED,
-    _OPTIONAL,
+    _REPORTED,
     {"attributes": (_ATTRIBUTES, None)},
     _ignored(SERVER_MEMBERS | {"occ_lock"}),
 )

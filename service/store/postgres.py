@@ -21,6 +21,7 @@ DIALECT = Dialect(
     binary="bytea",
     now="extract(epoch from clock_timestamp())::double precision",
     any_of="{column} = ANY(${argument})",
+    joined="string_agg(document, ','::bytea)",
 )
 
 

@@ -31,6 +31,7 @@ DIALECT = Dialect(
     binary="blob",
     now="((julianday('now') - 2440587.5) * 86400.0)",
     any_of="{column} IN (SELECT value FROM json_each(${argument}))",
+    joined="CAST(group_concat(CAST(document AS text)) AS blob)",
 )
 
 _AWAY = {
