@@ -23,6 +23,8 @@ SORT_COLUMNS: Final[dict[str, type]] = {
 }
 """What lists can be sorted by, and the type of the stored key."""
 
+WITHOUT_TIES: Final = ("created_at", "updated_at")
+"""No two events of a log are recorded at the same time."""
 COUNTED: Final = ("status", "type", "severity")
 
 
@@ -114,4 +116,8 @@ class Conditions:
 
 
 def order(sort: Sequence[Sort]) -> str:
+    """Ties by id; behind a time of the log there are none, and the index alone gives the order."""
+    for place, by in enumerate(sort):
+        if by.column in WITHOUT_TIES:
+            return ", ".join(f"{by.column} {by.direction}" for by in sort[: place + 1])
     return ", ".join(f"{by.column} {by.direction}" for by in (*sort, Sort("id", "asc")))

@@ -34,6 +34,11 @@ class _Waiting:
     sent: bool = False
     """It may have reached the database."""
 
+    def expire(self) -> None:
+        """The deadline is there, and nothing is known."""
+        nothing = Unavailable("the log could not be reached before the deadline; nothing was sent")
+        self.refuse(OutcomeUnknown() if self.sent else nothing)
+
     def refuse(self, error: Exception) -> None:
         if not self.done.done():
             self.done.set_exception(error)
@@ -63,13 +68,11 @@ class Writer:
         )
         self._queue.append(waiting)
         self._wanted.set()
+        timer = loop.call_at(waiting.deadline, waiting.expire)
         try:
-            async with asyncio.timeout_at(waiting.deadline):
-                return await waiting.done
-        except TimeoutError:
-            if waiting.sent:
-                raise OutcomeUnknown from None
-            raise Unavailable("the log could not be reached before the deadline; nothing was sent") from None
+            return await waiting.done
+        finally:
+            timer.cancel()
 
     async def run(self) -> None:
         """Commit groups until `close`; what waits by then is still committed."""
