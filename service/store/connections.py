@@ -79,7 +79,7 @@ class Connections:
     def __init__(self, url: str, schema: str, size: int, timeout: float) -> None:
         self._url, self._schema, self._size, self._timeout = url, schema, size, timeout
         self._idle: list[Any] = []
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[asyncio.Future[Any]] = deque()
         self._lent: set[Any] = set()
         self._making = 0
         self._closed = False
@@ -128,7 +128,9 @@ class Connections:
                     return connection
             if len(self._lent) + self._making < self._size:
                 return await self._make()
-            await self._turn()
+            connection = await self._turn()
+            if connection is not None:
+                return connection
 
     async def _make(self) -> Any:
         self._making += 1
@@ -143,32 +145,33 @@ class Connections:
         self._lent.add(connection)
         return connection
 
-    async def _turn(self) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def _turn(self) -> Any:
+        """The connection that was handed on, or None where a new one may be made."""
+        turn: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
             async with asyncio.timeout(self._timeout):
-                await turn
+                return await turn
         except BaseException as error:
-            if turn.done() and not turn.cancelled():
-                self._next()  # the turn came just when it was given up
+            if turn.done() and not turn.cancelled():  # the turn came just when it was given up
+                self._next() if turn.result() is None else self._give(turn.result())
             if isinstance(error, TimeoutError):
                 raise Unavailable(f"no connection became free within {self._timeout:g} s") from None
             raise
 
     def _give(self, connection: Any) -> None:
-        self._lent.discard(connection)
-        if self._closed:
+        if self._closed or connection.is_closed() or connection.is_in_transaction():
+            self._lent.discard(connection)
             connection.terminate()
-        elif not connection.is_closed() and not connection.is_in_transaction():
+            self._next()
+        elif not self._next(connection):  # who waits longest gets it from hand to hand: nobody slips in between
+            self._lent.discard(connection)
             self._idle.append(connection)
-        else:
-            connection.terminate()
-        self._next()
 
-    def _next(self) -> None:
+    def _next(self, connection: Any = None) -> bool:
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
-                turn.set_result(None)
-                return
+                turn.set_result(connection)
+                return True
+        return False
