@@ -1,12 +1,14 @@
 """Schemathesis against the running service: whatever is sent, no 5xx and no answer outside the document."""
 
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
 import httpx
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.errors import Flaky
 from schemathesis.checks import positive_data_acceptance
 
 from tests.schema.allowances import accepted_or_explained
@@ -57,21 +59,36 @@ def test_no_answer_is_outside_the_document_in_a_long_round(
 def test_no_walk_leads_outside_the_document(walks: int, service: ServiceProcess, authorization: dict[str, str]) -> None:
     """One call after another, ids and all taken from the answers before."""
     machine = schema.as_state_machine()
+    walked: list[None] = []
+    found: list[BaseException] = []
 
     class Walk(machine):  # type: ignore[misc, valid-type]
+        def setup(self) -> None:
+            super().setup()
+            walked.append(None)
+
         def get_call_kwargs(self, case: Case) -> dict[str, Any]:
             return {"base_url": service.url, "headers": authorization}
 
         def validate_response(self, response: schemathesis.Response, case: Case, **kwargs: Any) -> None:
-            case.validate_response(
-                response,
-                additional_checks=[accepted_or_explained],
-                excluded_checks=[positive_data_acceptance],
-                transport_kwargs=kwargs,
-                recorder=self.recorder,
-            )
+            try:
+                case.validate_response(
+                    response,
+                    additional_checks=[accepted_or_explained],
+                    excluded_checks=[positive_data_acceptance],
+                    transport_kwargs=kwargs,
+                    recorder=self.recorder,
+                )
+            except BaseException as error:
+                found.append(error)
+                raise
 
-    Walk.run(settings=settings(DEFAULT, max_examples=walks, stateful_step_count=12))
+    while len(walked) < walks and not found:
+        # The service remembers earlier walks, so that a walk may end elsewhere than one like it did before: the round
+        # ends there, and another begins. Real findings are kept, whatever becomes of the round.
+        with suppress(Flaky):
+            Walk.run(settings=settings(DEFAULT, max_examples=walks, stateful_step_count=12, phases=[Phase.generate]))
+    assert not found, found[0]
 
 
 def check(case: Case, service: ServiceProcess, authorization: dict[str, str]) -> None:
