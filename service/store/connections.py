@@ -1,7 +1,7 @@
 """Connections to PostgreSQL: how one is made, how a few are shared, and what it looks like when the server is away.
 
-The pool is our own because asyncpg's makes a task for each use, which costs more than the query of a get: measured on
-Python 3.11, 70 µs of processor time a query against 40 µs here.
+The pool is our own because asyncpg's makes a task for each use: 75 µs of processor time a query (`SELECT 1`, 32 at a
+time on 8 connections, Python 3.11) against 38 µs here, medians of 15 rounds in turns.
 """
 
 import asyncio
