@@ -66,7 +66,7 @@ class Leases:
         self._holder = holder
         self._log_id = log_id
         self._now = database.dialect.now
-        self._free = "expires_at < $3 + 1e12" if exclusive else f"expires_at < {self._now}"
+        self._free = "true" if exclusive else f"expires_at < {self._now}"
 
     async def register(self, name: str) -> None:
         """Make the follower's row, at the log's beginning, where there is none."""
