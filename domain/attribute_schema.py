@@ -66,6 +66,8 @@ class AttributeSchema(Kept):
 
     def definitions(self, defaults: Definitions) -> Definitions:
         """What may be set: the tenant's own over the deployment's defaults, without the retired."""
+        if not self.types and not self.retired:  # as with most tenants
+            return defaults
         merged = {**defaults, **self.types}
         return {name: kind for name, kind in merged.items() if name not in self.retired}
 

@@ -13,11 +13,14 @@ class Codes:
     type: tuple[str, ...]
     severity: tuple[str, ...]
 
-    def fault(self, member: str, value: object) -> Fault | None:
-        allowed: tuple[str, ...] = getattr(self, member)
-        if value in allowed:
-            return None
-        return Fault("CODE_UNKNOWN", f"must be one of {', '.join(code or '(empty)' for code in allowed)}")
+    def allowed(self, member: str) -> tuple[str, ...]:
+        codes: tuple[str, ...] = getattr(self, member)
+        return codes
+
+    def fault(self, member: str) -> Fault:
+        """What is wrong with any other text."""
+        shown = ", ".join(code or "(empty)" for code in self.allowed(member))
+        return Fault("CODE_UNKNOWN", f"must be one of {shown}")
 
     def document(self) -> dict[str, list[str]]:
         return {member: list(allowed) for member, allowed in asdict(self).items()}

@@ -1,5 +1,6 @@
 """A comment on an incident: an aggregate of its own, so that commenting never moves the incident's lock."""
 
+from typing import Any
 from uuid import UUID
 
 from eventsourcing.domain import Aggregate
@@ -32,6 +33,11 @@ class Comment(Kept):
         TOPIC = "CommentAdded"
         text: str
 
+        def mutate(self, _: Any) -> Any:
+            comment = Comment.unborn(self)
+            Comment.__init__(comment, self.incident_id, self.text, self.tenant_id, self.user_id, self.user_name)
+            return comment
+
         def changes(self) -> dict[str, Json]:
             return {"text": {"from": None, "to": self.text}}
 
@@ -62,7 +68,7 @@ class Comment(Kept):
     def add(cls, act: Act, id: UUID, incident_id: UUID, text: str) -> "Comment":
         """Raises Invalid."""
         _check(text)
-        return cls._create(cls.CommentAdded, id=id, incident_id=incident_id, text=text, **act.facts())
+        return cls.begin(cls.CommentAdded, id, act, incident_id=incident_id, text=text)
 
     def edit(self, act: Act, text: str, occ_lock: int | None, match: Match = None, *, moderator: bool) -> None:
         """Only its author or a moderator. Raises Absent, Forbidden, Unmatched, Stale, Invalid."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, Self
 from uuid import UUID
 
 from eventsourcing.domain import Aggregate, AggregateEvent
@@ -73,10 +73,36 @@ class Kept(Aggregate):
     """
 
     INITIAL_VERSION = 0
+    TOPIC: ClassVar[str]
 
     def __init__(self, tenant_id: str, updated_by: str) -> None:
         self.tenant_id = tenant_id
         self.updated_by = updated_by
+
+    @classmethod
+    def begin(cls, kind: Any, id: UUID, act: Act, **content: Any) -> Self:
+        """The aggregate that its first event makes, the event pending: the library's `_create` without its look-ups.
+
+        The event is made as the library makes those that it reads from the log.
+        """
+        event = object.__new__(kind)
+        vars(event).update(
+            originator_id=id,
+            originator_version=cls.INITIAL_VERSION,
+            originator_topic=cls.TOPIC,
+            **content,
+            **act.facts(),
+        )
+        aggregate: Self = event.mutate(None)
+        aggregate.pending_events.append(event)
+        return aggregate
+
+    @classmethod
+    def unborn(cls, event: ActEvent) -> Self:
+        """The aggregate as its first event finds it; `__init__` is still to be called."""
+        aggregate = cls.__new__(cls)
+        aggregate.__base_init__(event.originator_id, event.originator_version, event.timestamp)
+        return aggregate
 
     def expect(self, occ_lock: int | None, match: Match = None) -> None:
         """Raises Unmatched where versions are named and this is none of them, Stale where the lock is another one."""
@@ -92,13 +118,16 @@ class Kept(Aggregate):
         self.updated_at: datetime = at
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """An event with its place in the log. `position` is dense from 1; `recorded_at` rises with it."""
+class Recorded(NamedTuple):
+    """An event with its place in the log. `position` is dense from 1; `recorded_at` rises with it.
+
+    `digest` is SHA-256 over what was recorded, with a salt: it stays when the content is erased.
+    """
 
     event: ActEvent
     position: int
     recorded_at: datetime
+    digest: bytes
 
 
 def fold(facts: Iterable[Recorded], aggregate: Kept | None = None) -> Any:

@@ -38,6 +38,11 @@ class Incident(Kept):
         details: dict[str, Any]
         attributes: dict[str, Any]
 
+        def mutate(self, _: Any) -> Any:
+            incident = Incident.unborn(self)
+            Incident.__init__(incident, self.details, self.attributes, self.tenant_id, self.user_name)
+            return incident
+
     class IncidentEdited(Event):
         TOPIC = "IncidentEdited"
         edits: dict[str, Any]
@@ -113,7 +118,7 @@ class Incident(Kept):
         values = coerced(attributes, {}, definitions, faults)
         if faults:
             raise Invalid(faults)
-        return cls._create(cls.IncidentReported, id=id, details=complete, attributes=values, **act.facts())
+        return cls.begin(cls.IncidentReported, id, act, details=complete, attributes=values)
 
     def edit(
         self,
@@ -255,4 +260,4 @@ class Incident(Kept):
 
 
 def _complete(details: Mapping[str, Json]) -> dict[str, Json]:
-    return {member: DEFAULTS.get(member) if details.get(member) is None else details[member] for member in DETAILS}
+    return {member: DEFAULTS.get(member) if (value := details.get(member)) is None else value for member in DETAILS}

@@ -29,7 +29,7 @@ class Text:
             return Fault("TEXT_EMPTY", f"must have 1 to {self.limit} characters, not only spaces")
         if len(value) > self.limit:
             return Fault("TEXT_TOO_LONG", f"must have at most {self.limit} characters")
-        return unstorable(value)
+        return None if "\0" not in value and value.isascii() else unstorable(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,8 @@ DETAILS: Final[dict[str, Rule]] = {
 }
 """The members of an incident that clients edit, in the order in which they are answered."""
 
+CODED: Final = frozenset(member for member, rule in DETAILS.items() if isinstance(rule, Code))
+
 DEFAULTS: Final[dict[str, Json]] = {
     "location": "",
     "severity": "",
@@ -140,10 +142,11 @@ def faults_of_details(details: Mapping[str, Json], stored: Mapping[str, Json], c
     for member, value in details.items():
         if member in stored and same(stored[member], value):
             continue
-        rule = DETAILS[member]
-        fault = rule(value)
-        if fault is None and isinstance(rule, Code):
-            fault = codes.fault(member, value)
+        if member in CODED and value in codes.allowed(member):
+            continue
+        fault = DETAILS[member](value)
+        if fault is None and member in CODED:
+            fault = codes.fault(member)
         if fault is not None:
             faults.append(fault.at(member))
     return faults

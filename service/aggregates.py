@@ -15,7 +15,7 @@ from service.store.log import Log
 from service.store.mapper import recorded_of
 
 MAX_CACHED = 10_000
-"""Aggregates in memory, per process."""
+"""Aggregates in memory, per process: those that were changed or looked at last."""
 MAX_HEARD = 4 * MAX_CACHED
 """Aggregates whose newest version is remembered, so that none is kept that is older."""
 
@@ -24,7 +24,7 @@ class Aggregates:
     def __init__(self, log: Log, feed: Feed) -> None:
         self._log = log
         self._cache: OrderedDict[UUID, Kept] = OrderedDict()
-        self._heard: OrderedDict[UUID, int] = OrderedDict()
+        self._heard: OrderedDict[int, int] = OrderedDict()
         self._lanes: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
         feed.listen(self.heard)
 
@@ -54,17 +54,18 @@ class Aggregates:
         return aggregate
 
     def keep(self, aggregate: Kept) -> None:
-        if self._heard.get(aggregate.id, -1) > aggregate.version:
+        id = aggregate.id
+        if self._heard.get(id.int, -1) > aggregate.version:
             return
-        self._cache[aggregate.id] = aggregate
-        self._cache.move_to_end(aggregate.id)
+        self._cache[id] = aggregate
+        self._cache.move_to_end(id)
         if len(self._cache) > MAX_CACHED:
             self._cache.popitem(last=False)
 
     def heard(self, id: UUID, version: int) -> None:
         """The log has this version of it."""
-        self._heard[id] = version
-        self._heard.move_to_end(id)
+        self._heard[id.int] = version
+        self._heard.move_to_end(id.int)
         if len(self._heard) > MAX_HEARD:
             self._heard.popitem(last=False)
         cached = self._cache.get(id)

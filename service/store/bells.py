@@ -13,6 +13,8 @@ BELL_SECONDS = 0.02
 """Least time between two bells of one channel from one process."""
 RECONNECT_SECONDS = 0.5
 
+_RING = "SELECT pg_notify(channel, word) FROM unnest($1::text[], $2::text[]) AS bell (channel, word)"
+
 
 class Bells:
     """Wakes other processes by NOTIFY, after the commit and on a connection of its own, and is woken by theirs.
@@ -46,8 +48,12 @@ class Bells:
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _talk(self, connection: Any) -> None:
+        myself = connection.get_server_pid()
         for channel, heard in self._heard.items():
-            await connection.add_listener(channel, lambda _c, _pid, _ch, word, heard=heard: heard(word))
+            # What this process rings it knows already.
+            await connection.add_listener(
+                channel, lambda _c, pid, _ch, word, heard=heard: None if pid == myself else heard(word)
+            )
         connection.add_termination_listener(lambda _c: self._wanted.set())
         while True:
             await self._wanted.wait()
@@ -55,8 +61,7 @@ class Bells:
             pending, self._pending = self._pending, {}
             if connection.is_closed():
                 return
-            for channel, word in pending.items():
-                await connection.execute("SELECT pg_notify($1, $2)", channel, word)
+            await connection.execute(_RING, list(pending), list(pending.values()))
             await asyncio.sleep(BELL_SECONDS)
 
     def _name(self, channel: str) -> str:

@@ -18,8 +18,8 @@ from service.store.mapper import UnreadableEvent, recorded_of
 from service.store.watermark import Watermark
 
 LOOK_SECONDS = 1.0
-WINDOW = 4_096
-"""Events kept in memory for the followers."""
+WINDOW = 1_024
+"""Events kept in memory for the followers: a few times what they leave lying under load. Beyond, the log is read."""
 READ_EVENTS = 500
 """Events read from the log at once."""
 
@@ -87,9 +87,9 @@ class Feed:
         """
         if not await self.head.reach(position + 1, timeout):
             return []
-        if self._window and position + 1 >= self._window[0].position:
-            first = position + 1 - self._window[0].position
-            return [self._window[i] for i in range(first, min(first + limit, len(self._window)))]
+        recent = self.recent(position, limit)
+        if recent is not None:
+            return recent
         facts: list[Recorded] = []
         for row in await self._log.read(position, min(limit, READ_EVENTS)):
             try:
@@ -99,6 +99,13 @@ class Feed:
                     raise
                 break
         return facts
+
+    def recent(self, position: int, limit: int) -> list[Recorded] | None:
+        """The next events beyond `position` that are in memory; None where that has not all of them."""
+        if not self._window or position + 1 < self._window[0].position:
+            return None
+        first = position + 1 - self._window[0].position
+        return [self._window[i] for i in range(first, min(first + limit, len(self._window)))]
 
     def _take_row(self, row: Row) -> None:
         try:

@@ -8,10 +8,9 @@ Repeated                         the log knows this command already
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from projections.database import Unavailable
@@ -41,8 +40,7 @@ class Repeated(Exception):
         self.position = position
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One event on its way into the log. `digest` is SHA-256(salt ‖ state); `command_id` only with a client's key."""
 
     originator_id: UUID
@@ -62,8 +60,7 @@ class Verdict(IntEnum):
     REPEATED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one entry. Position and time are of the event recorded, or of the one that it repeats."""
 
     verdict: Verdict
@@ -71,8 +68,7 @@ class Outcome:
     recorded_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One event as it stands in the log; `state` is None once its content was erased."""
 
     position: int
@@ -84,12 +80,15 @@ class Row:
     subject_id: UUID
     recorded_at: datetime
     command_id: UUID | None
+    digest: bytes
 
 
 class Log(Protocol):
     """Both engines pass the same contract test. Every method raises Unavailable when the database is away."""
 
     log_id: UUID
+    restored: bool
+    """Whether it was declared restored from a backup; it has a `log_id` of its own since."""
 
     async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
         """Commit what fits, in one transaction; an outcome per entry, in order.
@@ -111,4 +110,32 @@ class Log(Protocol):
         """An aggregate's events of the versions `after + 1 … upto`."""
         ...
 
+    async def of_tenant(self, tenant_id: str, after: int, limit: int) -> list[Row]:
+        """A tenant's rows beyond the position `after`, at most `limit`; looks at no others."""
+        ...
+
+    async def of_subject(self, subject_id: UUID, after: int, limit: int) -> list[Row]:
+        """The same for what is about one incident, its comments included, or about one schema of attributes."""
+        ...
+
     async def by_command(self, command_id: UUID) -> Row | None: ...
+
+    async def tenants(self) -> list[tuple[str, int]]:
+        """Every tenant with the position of its last event; as quick as there are few tenants."""
+        ...
+
+    async def count(self, tenant_id: str, after: int) -> int:
+        """How many events the tenant has beyond a position."""
+        ...
+
+    async def digests(self, positions: Sequence[int]) -> dict[int, tuple[str, bytes]]:
+        """Tenant and digest of what stands at these positions."""
+        ...
+
+    async def identity(self) -> tuple[UUID, bool]:
+        """`log_id` and `restored` as they are now."""
+        ...
+
+    async def restore(self) -> None:
+        """Declare that it was restored from a backup: from now on it is another log."""
+        ...

@@ -10,6 +10,7 @@ import structlog
 
 from projections.database import Dialect, Rows, Unavailable
 from service.store.connections import Connections, available, connect
+from service.store.json_rows import json_rows
 from service.store.log import Unreachable
 from service.store.migrations import missing
 
@@ -63,14 +64,16 @@ class Postgres:
             return _hit(await connection.execute(sql, *args))
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Rows]:
+    async def transaction(self, *, durable: bool = False) -> AsyncIterator[Rows]:
         async with self._connections.lend() as connection, connection.transaction():
+            if durable:
+                await _make_durable(connection)
             yield PostgresRows(connection)
 
     async def define(self, statements: Sequence[str]) -> None:
         async with self._connections.lend() as connection, connection.transaction():
             await _lock_definitions(connection)
-            await connection.execute("SET LOCAL synchronous_commit = on")
+            await _make_durable(connection)
             for statement in statements:
                 await connection.execute(statement)
 
@@ -86,8 +89,8 @@ class Postgres:
 
 
 class PostgresRows:
-    _at_once: ClassVar[dict[str, str]] = {}
-    """For each statement that inserts one row, the one that inserts many; as many as there are read models."""
+    _at_once: ClassVar[dict[str, tuple[str, list[str]]]] = {}
+    """For each statement that inserts one row, the one that inserts many and its columns; a few for each read model."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -101,22 +104,28 @@ class PostgresRows:
 
     async def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         if sql not in self._at_once:
-            self._at_once[sql] = _inserting_arrays(sql, (await self._connection.prepare(sql)).get_parameters())
-        at_once = self._at_once[sql]
+            self._at_once[sql] = _at_once(sql, (await self._connection.prepare(sql)).get_parameters())
+        at_once, columns = self._at_once[sql]
         if at_once == sql:
             await self._connection.executemany(sql, rows)
         else:
-            await self._connection.execute(at_once, *map(list, zip(*rows, strict=True)))
+            await self._connection.execute(at_once, json_rows(columns, rows))
 
 
-def _inserting_arrays(sql: str, parameters: Sequence[Any]) -> str:
-    """One statement for all rows, their columns as arrays: a fraction of the work of one execution a row."""
-    arrays = ", ".join(f"${place}::{parameter.name}[]" for place, parameter in enumerate(parameters, start=1))
-    return _VALUES.sub(f"SELECT * FROM unnest({arrays})", sql, count=1)  # noqa: S608 - the server names the types
+def _at_once(sql: str, parameters: Sequence[Any]) -> tuple[str, list[str]]:
+    """One statement for all rows instead of one execution a row, and the names that their columns have in it."""
+    columns = [f"c{place}" for place in range(1, len(parameters) + 1)]
+    typed = ", ".join(f"{column} {parameter.name}" for column, parameter in zip(columns, parameters, strict=True))
+    return _VALUES.sub(f"SELECT * FROM json_to_recordset($1) AS row ({typed})", sql, count=1), columns  # noqa: S608 - the server names the types
 
 
 async def _lock_definitions(connection: Any) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock(1229804852)")
+
+
+async def _make_durable(connection: Any) -> None:
+    """This transaction, on a connection for what is derived; what was committed before is then on disk too."""
+    await connection.execute("SET LOCAL synchronous_commit = on")
 
 
 async def _warn_of_lost_commits(connection: Any) -> None:

@@ -7,26 +7,52 @@ from uuid import UUID
 
 from service.store.bells import Bells
 from service.store.connections import available, connect
+from service.store.json_rows import json_rows
 from service.store.log import Entry, Outcome, Row, Verdict
 from service.store.postgres import Postgres
 
 HEAD_CHANNEL = "head"
 
-_APPEND = "SELECT verdict, placed, stamped FROM append($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+_APPEND = "SELECT verdict, placed, stamped FROM append($1)"
 _ROW = """SELECT notification_id, originator_id, originator_version, topic, state, tenant_id, subject_id, recorded_at,
-                 command_id FROM log """
+                 command_id, digest FROM log """
 _READ = _ROW + "WHERE notification_id > $1 ORDER BY notification_id LIMIT $2"
 _STREAM = (
     _ROW
     + "WHERE originator_id = $1 AND originator_version > $2 AND originator_version <= $3 ORDER BY originator_version"
 )
+# Both ask for the order of their index, so that no planner reads the log by position and drops what is not wanted.
+_OF_TENANT = (
+    _ROW
+    + "WHERE (tenant_id, notification_id) > ($1, $2) AND tenant_id <= $1 ORDER BY tenant_id, notification_id LIMIT $3"
+)
+_OF_SUBJECT = (
+    _ROW
+    + """WHERE (subject_id, notification_id) > ($1, $2) AND subject_id <= $1
+         ORDER BY subject_id, notification_id LIMIT $3"""
+)
 _BY_COMMAND = _ROW + "WHERE command_id = $1"
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM log"
+# In the order of the index, so that no planner reads the log by position: each step is the next tenant's last event.
+_TENANTS = """WITH RECURSIVE found (tenant_id) AS (
+                  SELECT min(tenant_id) FROM log
+                  UNION ALL
+                  SELECT (SELECT min(log.tenant_id) FROM log WHERE log.tenant_id > found.tenant_id)
+                  FROM found WHERE tenant_id IS NOT NULL)
+              SELECT tenant_id, (SELECT notification_id FROM log WHERE log.tenant_id <= found.tenant_id
+                                 ORDER BY log.tenant_id DESC, notification_id DESC LIMIT 1)
+              FROM found WHERE tenant_id IS NOT NULL"""
+_COUNT = "SELECT count(*) FROM log WHERE (tenant_id, notification_id) > ($1, $2) AND tenant_id <= $1"
+_DIGESTS = "SELECT notification_id, tenant_id, digest FROM log WHERE notification_id = ANY($1)"
+_IDENTITY = "SELECT log_id, restored FROM log_identity"
+_RESTORED = "UPDATE log_identity SET log_id = gen_random_uuid(), restored = true"
 _MAX_VERSION = 2**31 - 1
+_VERDICTS = {verdict.value: verdict for verdict in Verdict}
 
 
 class PostgresLog:
     log_id: UUID
+    restored: bool
 
     def __init__(self, postgres: Postgres, bells: Bells) -> None:
         self._postgres = postgres
@@ -34,7 +60,7 @@ class PostgresLog:
         self._writing: Any = None
 
     async def open(self) -> None:
-        self.log_id = UUID(str((await self._postgres.fetch("SELECT log_id FROM log_identity"))[0][0]))
+        self.log_id, self.restored = await self.identity()
 
     async def close(self) -> None:
         if self._writing is not None:
@@ -45,13 +71,13 @@ class PostgresLog:
             self._writing = await connect(self._postgres.url, self._postgres.schema, self._postgres.timeout)
         try:
             with available():
-                rows = await self._writing.fetch(_APPEND, *_columns(entries))
+                rows = await self._writing.fetch(_APPEND, json_rows(Entry._fields, entries))
         except BaseException:
             # Whatever went wrong, the next attempt must not meet this session's remains.
             self._writing.terminate()
             raise
         self._bells.ring(HEAD_CHANNEL, "")
-        return [Outcome(Verdict(verdict), position or 0, at) for verdict, position, at in rows]
+        return [Outcome(_VERDICTS[verdict], position or 0, at) for verdict, position, at in rows]
 
     async def head(self) -> int:
         return int((await self._postgres.fetch(_HEAD))[0][0])
@@ -62,9 +88,33 @@ class PostgresLog:
     async def stream(self, originator_id: UUID, after: int = -1, upto: int | None = None) -> list[Row]:
         return await self._rows(_STREAM, originator_id, after, _MAX_VERSION if upto is None else upto)
 
+    async def of_tenant(self, tenant_id: str, after: int, limit: int) -> list[Row]:
+        return await self._rows(_OF_TENANT, tenant_id, after, limit)
+
+    async def of_subject(self, subject_id: UUID, after: int, limit: int) -> list[Row]:
+        return await self._rows(_OF_SUBJECT, subject_id, after, limit)
+
     async def by_command(self, command_id: UUID) -> Row | None:
         rows = await self._rows(_BY_COMMAND, command_id)
         return rows[0] if rows else None
+
+    async def tenants(self) -> list[tuple[str, int]]:
+        return [(tenant_id, position) for tenant_id, position in await self._postgres.fetch(_TENANTS)]
+
+    async def count(self, tenant_id: str, after: int) -> int:
+        return int((await self._postgres.fetch(_COUNT, tenant_id, after))[0][0])
+
+    async def digests(self, positions: Sequence[int]) -> dict[int, tuple[str, bytes]]:
+        rows = await self._postgres.fetch(_DIGESTS, list(positions))
+        return {position: (tenant_id, digest) for position, tenant_id, digest in rows}
+
+    async def identity(self) -> tuple[UUID, bool]:
+        ((log_id, restored),) = await self._postgres.fetch(_IDENTITY)
+        return UUID(int=log_id.int), restored
+
+    async def restore(self) -> None:
+        await self._postgres.execute(_RESTORED)
+        self.log_id, self.restored = await self.identity()
 
     async def _rows(self, sql: str, *args: Any) -> list[Row]:
         return [_row(*row) for row in await self._postgres.fetch(sql, *args)]
@@ -72,24 +122,10 @@ class PostgresLog:
 
 def _row(
     position: int, originator_id: UUID, version: int, topic: str, state: bytes | None, tenant_id: str,
-    subject_id: UUID, recorded_at: datetime, command_id: UUID | None,
+    subject_id: UUID, recorded_at: datetime, command_id: UUID | None, digest: bytes,
 ) -> Row:  # fmt: skip
     # The driver's ids are of a class of its own, which neither the mapper nor orjson takes for a UUID.
     return Row(
         position, UUID(int=originator_id.int), version, topic, state, tenant_id, UUID(int=subject_id.int), recorded_at,
-        UUID(int=command_id.int) if command_id else None,
+        UUID(int=command_id.int) if command_id else None, digest,
     )  # fmt: skip
-
-
-def _columns(entries: Sequence[Entry]) -> list[list[Any]]:
-    return [
-        [entry.originator_id for entry in entries],
-        [entry.originator_version for entry in entries],
-        [entry.topic for entry in entries],
-        [entry.state for entry in entries],
-        [entry.tenant_id for entry in entries],
-        [entry.subject_id for entry in entries],
-        [entry.command_id for entry in entries],
-        [entry.salt for entry in entries],
-        [entry.digest for entry in entries],
-    ]

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -59,6 +59,15 @@ class DatabaseFile:
 
     async def write(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         return await self._run(self._writer, work)
+
+    @asynccontextmanager
+    async def synced(self) -> AsyncIterator[None]:
+        """Transactions begun and ended within are on disk when they are committed, whatever the file's own level."""
+        await self.write(lambda connection: connection.execute("PRAGMA synchronous = FULL"))
+        try:
+            yield
+        finally:
+            await self.write(lambda connection: connection.execute(f"PRAGMA synchronous = {self._synchronous}"))
 
     async def read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         return await self._run(self._readers, work)
@@ -109,8 +118,8 @@ class SqliteDatabase:
             return await rows.execute(sql, *args)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Rows]:
-        async with self._one_transaction:
+    async def transaction(self, *, durable: bool = False) -> AsyncIterator[Rows]:
+        async with self._one_transaction, self._file.synced() if durable else nullcontext():
             # All three within `try`: a cancelled wait does not stop what the thread has begun.
             try:
                 await self._file.write(lambda connection: connection.execute("BEGIN IMMEDIATE"))

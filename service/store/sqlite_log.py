@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from service.store.log import Entry, Outcome, Row, Verdict
 from service.store.sqlite import DatabaseFile, migrate
 
@@ -16,17 +18,34 @@ _TAKEN = "SELECT notification_id, recorded_at, salt FROM log WHERE originator_id
 _KNOWN = "SELECT notification_id, recorded_at FROM log WHERE command_id = ?"
 _INSERT = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ROW = """SELECT notification_id, originator_id, originator_version, topic, state, tenant_id, subject_id, recorded_at,
-                 command_id FROM log """
+                 command_id, digest FROM log """
 _READ = _ROW + "WHERE notification_id > ? ORDER BY notification_id LIMIT ?"
 _STREAM = (
     _ROW + "WHERE originator_id = ? AND originator_version > ? AND originator_version <= ? ORDER BY originator_version"
 )
+_OF_TENANT = _ROW + "WHERE tenant_id = ? AND notification_id > ? ORDER BY tenant_id, notification_id LIMIT ?"
+_OF_SUBJECT = _ROW + "WHERE subject_id = ? AND notification_id > ? ORDER BY subject_id, notification_id LIMIT ?"
 _BY_COMMAND = _ROW + "WHERE command_id = ?"
+# In the order of the index, so that no planner reads the log by position: each step is the next tenant's last event.
+_TENANTS = """WITH RECURSIVE found (tenant_id) AS (
+                  SELECT min(tenant_id) FROM log
+                  UNION ALL
+                  SELECT (SELECT min(log.tenant_id) FROM log WHERE log.tenant_id > found.tenant_id)
+                  FROM found WHERE tenant_id IS NOT NULL)
+              SELECT tenant_id, (SELECT notification_id FROM log WHERE log.tenant_id <= found.tenant_id
+                                 ORDER BY log.tenant_id DESC, notification_id DESC LIMIT 1)
+              FROM found WHERE tenant_id IS NOT NULL"""
+_COUNT = "SELECT count(*) FROM log WHERE tenant_id = ? AND notification_id > ?"
+_DIGESTS = """SELECT notification_id, tenant_id, digest FROM log
+              WHERE notification_id IN (SELECT value FROM json_each(?))"""
+_IDENTITY = "SELECT log_id, restored FROM log_identity"
+_RESTORED = "UPDATE log_identity SET log_id = lower(hex(randomblob(16))), restored = 1"
 _MAX_VERSION = 2**31 - 1
 
 
 class SqliteLog:
     log_id: UUID
+    restored: bool
 
     def __init__(self, file: DatabaseFile) -> None:
         self._file = file
@@ -34,7 +53,7 @@ class SqliteLog:
     async def open(self) -> None:
         """Raises SchemaTooNew."""
         await self._file.write(migrate)
-        self.log_id = UUID((await self._fetch("SELECT log_id FROM log_identity"))[0][0])
+        self.log_id, self.restored = await self.identity()
 
     async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
         return await self._file.write(lambda connection: _append(connection, entries))
@@ -48,9 +67,33 @@ class SqliteLog:
     async def stream(self, originator_id: UUID, after: int = -1, upto: int | None = None) -> list[Row]:
         return await self._rows(_STREAM, originator_id.hex, after, _MAX_VERSION if upto is None else upto)
 
+    async def of_tenant(self, tenant_id: str, after: int, limit: int) -> list[Row]:
+        return await self._rows(_OF_TENANT, tenant_id, after, limit)
+
+    async def of_subject(self, subject_id: UUID, after: int, limit: int) -> list[Row]:
+        return await self._rows(_OF_SUBJECT, subject_id.hex, after, limit)
+
     async def by_command(self, command_id: UUID) -> Row | None:
         rows = await self._rows(_BY_COMMAND, command_id.hex)
         return rows[0] if rows else None
+
+    async def tenants(self) -> list[tuple[str, int]]:
+        return await self._fetch(_TENANTS)
+
+    async def count(self, tenant_id: str, after: int) -> int:
+        return int((await self._fetch(_COUNT, tenant_id, after))[0][0])
+
+    async def digests(self, positions: Sequence[int]) -> dict[int, tuple[str, bytes]]:
+        rows = await self._fetch(_DIGESTS, orjson.dumps(list(positions)).decode())
+        return {position: (tenant_id, digest) for position, tenant_id, digest in rows}
+
+    async def identity(self) -> tuple[UUID, bool]:
+        ((log_id, restored),) = await self._fetch(_IDENTITY)
+        return UUID(log_id), bool(restored)
+
+    async def restore(self) -> None:
+        await self._file.write(lambda connection: connection.execute(_RESTORED))
+        self.log_id, self.restored = await self.identity()
 
     async def _rows(self, sql: str, *args: Any) -> list[Row]:
         return [_row(row) for row in await self._fetch(sql, *args)]
@@ -115,10 +158,10 @@ def _values(entry: Entry, position: int, at: int) -> tuple[Any, ...]:
 
 
 def _row(row: Sequence[Any]) -> Row:
-    position, originator_id, version, topic, state, tenant_id, subject_id, at, command_id = row
+    position, originator_id, version, topic, state, tenant_id, subject_id, at, command_id, digest = row
     return Row(
         position, UUID(originator_id), version, topic, state, tenant_id, UUID(subject_id), _time(at),
-        UUID(command_id) if command_id else None,
+        UUID(command_id) if command_id else None, digest,
     )  # fmt: skip
 
 

@@ -45,13 +45,17 @@ class _Waiting:
 
 
 class Writer:
-    """One per process. `timeout` is in seconds, from a command's arrival until its outcome counts as unknown."""
+    """One per process, made in its event loop. `timeout`: seconds until the outcome of a command is unknown."""
 
     def __init__(self, log: Log, feed: Feed, timeout: float) -> None:
         self._log = log
         self._feed = feed
         self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
         self._queue: deque[_Waiting] = deque()
+        self._untold: deque[_Waiting] = deque()
+        """Who may still have to be told that the deadline is there, oldest first."""
+        self._timer: asyncio.TimerHandle | None = None
         self._wanted = asyncio.Event()
         self._closing = False
 
@@ -62,17 +66,23 @@ class Writer:
         """
         if len(self._queue) >= MAX_WAITING or self._closing:
             raise Overloaded(f"{len(self._queue)} commands wait for the log")
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         waiting = _Waiting(
             event, entry_of(event, repeatable=repeatable), loop.time() + self._timeout, loop.create_future()
         )
         self._queue.append(waiting)
         self._wanted.set()
-        timer = loop.call_at(waiting.deadline, waiting.expire)
-        try:
-            return await waiting.done
-        finally:
-            timer.cancel()
+        self._untold.append(waiting)
+        if self._timer is None:
+            self._timer = loop.call_at(waiting.deadline, self._expire)
+        return await waiting.done
+
+    def _expire(self) -> None:
+        """One timer for all: they have the same time-out, so whoever came first is first to be told."""
+        untold, now = self._untold, self._loop.time()
+        while untold and (untold[0].done.done() or untold[0].deadline <= now):
+            untold.popleft().expire()
+        self._timer = self._loop.call_at(untold[0].deadline, self._expire) if untold else None
 
     async def run(self) -> None:
         """Commit groups until `close`; what waits by then is still committed."""
@@ -122,7 +132,7 @@ class Writer:
         for waiting, outcome in zip(group, outcomes, strict=True):
             if outcome.verdict is Verdict.APPENDED:
                 assert outcome.recorded_at is not None  # noqa: S101 - for the type checker
-                fact = Recorded(waiting.event, outcome.position, outcome.recorded_at)
+                fact = Recorded(waiting.event, outcome.position, outcome.recorded_at, waiting.entry.digest)
                 recorded.append(fact)
                 if not waiting.done.done():
                     waiting.done.set_result(fact)
@@ -131,13 +141,14 @@ class Writer:
             else:
                 waiting.refuse(Repeated(outcome.position))
         self._feed.offer(recorded)
+        while self._untold and self._untold[0].done.done():
+            self._untold.popleft()
 
     async def _outcomes(self, group: list[_Waiting]) -> list[Outcome] | None:
         """The log's answer, or None after everyone in the group was told that there is none.
 
         Each in the group has a deadline of its own; who was told that nothing was sent leaves it.
         """
-        loop = asyncio.get_running_loop()
         deadline = max(waiting.deadline for waiting in group)
         sent = False
         while True:
@@ -164,7 +175,7 @@ class Writer:
                 for waiting in group:  # one of them is at fault, and only that one is to fail
                     await self._commit_alone(waiting)
                 return None
-            if loop.time() + RETRY_SECONDS >= deadline:
+            if self._loop.time() + RETRY_SECONDS >= deadline:
                 _log.warning("append_given_up", events=len(group), sent=sent, error=type(problem).__name__)
                 for waiting in group:
                     waiting.refuse(OutcomeUnknown() if sent else problem)

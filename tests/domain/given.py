@@ -17,7 +17,7 @@ Error = TypeVar("Error", bound=Refused)
 
 def replayed(*events: ActEvent, start: Any = None) -> Any:
     """The aggregate after these events, each recorded a second after the one before."""
-    facts = (Recorded(event, n, NOON + timedelta(seconds=n)) for n, event in enumerate(events, start=1))
+    facts = (Recorded(event, n, NOON + timedelta(seconds=n), b"") for n, event in enumerate(events, start=1))
     return fold(facts, deepcopy(start))
 
 

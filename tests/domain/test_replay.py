@@ -71,7 +71,7 @@ def replays(events: list[ActEvent], live: Any) -> None:
         patch("domain.attribute_schema.MAX_DEFINITIONS", 0),
         patch("domain.attribute_types.is_attribute_name", lambda _: False),
     ):
-        again = fold(Recorded(event, n, NOON) for n, event in enumerate(events, start=1))
+        again = fold(Recorded(event, n, NOON, b"") for n, event in enumerate(events, start=1))
     assert again == live
 
 

@@ -132,13 +132,13 @@ async def test_the_writer_goes_on_with_what_comes_after_an_outage(behind: Proces
     assert positions == list(range(2, 22))
 
 
-@pytest.mark.parametrize("poison", ["a\0b", 5])
+@pytest.mark.parametrize(("field", "poison"), [("tenant_id", "a\0b"), ("originator_version", 2**40)])
 async def test_what_the_database_refuses_fails_alone_and_at_once(
-    postgres_engine: PostgresEngine, poison: object
+    postgres_engine: PostgresEngine, field: str, poison: object
 ) -> None:
     async with postgres_engine.process(deadline=10) as process:
         wrong = happening(uuid4(), 0)
-        object.__setattr__(wrong, "tenant_id", poison)
+        object.__setattr__(wrong, field, poison)
         begin = time.monotonic()
         results = await asyncio.gather(
             *(process.writer.append(event, repeatable=False) for event in (happening(A, 0), wrong, happening(B, 0))),

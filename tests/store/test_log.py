@@ -59,7 +59,7 @@ class TestLog:
         (row,) = await log.read(0, 10)
         assert outcome.recorded_at is not None
         assert row == Row(
-            1, A, 0, "IncidentReported", written.state, TENANT, A, outcome.recorded_at, COMMAND
+            1, A, 0, "IncidentReported", written.state, TENANT, A, outcome.recorded_at, COMMAND, written.digest
         )  # fmt: skip
         assert row.recorded_at.utcoffset() == timedelta(0)
         assert {type(id) for id in (row.originator_id, row.subject_id, row.command_id)} == {UUID}
@@ -144,6 +144,53 @@ class TestLog:
         assert [row.originator_version for row in await log.stream(A, after=0, upto=2)] == [1, 2]
         assert [row.position for row in await log.stream(A, upto=0)] == [1]
         assert await log.stream(A, after=3) == []
+
+    async def test_a_tenants_rows_are_read_without_looking_at_others(self, log: Log) -> None:
+        mine = [entry(UUID(int=n), 0)._replace(tenant_id="m") for n in range(1, 8)]
+        for number, row in enumerate(mine):
+            others = births(number)  # of a tenant that comes before it, or after it, in the index
+            await log.append([other._replace(tenant_id="lz"[number % 2]) for other in others] + [row])
+        positions = [row.position for row in await log.of_tenant("m", 0, 100)]
+        assert positions == [1, 3, 6, 10, 15, 21, 28]
+        assert [row.originator_id for row in await log.of_tenant("m", 0, 100)] == [UUID(int=n) for n in range(1, 8)]
+        assert [row.position for row in await log.of_tenant("m", 6, 2)] == [10, 15]
+        assert await log.of_tenant("m", 28, 9) == await log.of_tenant("nobody", 0, 9) == []
+
+    async def test_it_tells_its_tenants_where_their_events_are_and_their_digests(self, log: Log) -> None:
+        assert await log.tenants() == []
+        assert await log.digests([1]) == {}
+        owners = ["b", "a", "b", "c", "a", "b-2"]
+        entries = [born._replace(tenant_id=owner) for born, owner in zip(births(6), owners, strict=True)]
+        await log.append(entries)
+        assert sorted(await log.tenants()) == [("a", 5), ("b", 3), ("b-2", 6), ("c", 4)]
+        assert [await log.count("a", after) for after in (0, 2, 4, 5, 9)] == [2, 1, 1, 0, 0]
+        assert await log.count("stranger", 0) == 0
+        assert await log.digests([2, 6, 7]) == {2: ("a", entries[1].digest), 6: ("b-2", entries[5].digest)}
+
+    async def test_declared_restored_it_is_another_log_with_the_same_events(self, engine: Engine, log: Log) -> None:
+        await log.append(births(3))
+        before = log.log_id
+        assert not log.restored
+        async with engine.log() as other:
+            await other.restore()
+            assert (other.log_id, other.restored) == await log.identity()
+            assert other.log_id != before == log.log_id  # until it is opened again
+            second = other.log_id
+            await other.restore()
+            assert other.log_id not in (before, second)
+        async with engine.log() as again:
+            assert again.restored
+            assert is_dense(await every(again))
+            assert await again.head() == 3
+
+    async def test_what_is_about_one_subject_is_read_in_order(self, log: Log) -> None:
+        for version in range(4):
+            comment = births(1)[0]._replace(subject_id=A)
+            await log.append([entry(A, version), comment, entry(B, version), *births(2)])
+        assert [row.position for row in await log.of_subject(A, 0, 100)] == [1, 2, 6, 7, 11, 12, 16, 17]
+        assert [row.position for row in await log.of_subject(A, 2, 3)] == [6, 7, 11]
+        assert {row.subject_id for row in await log.of_subject(A, 0, 100)} == {A}
+        assert await log.of_subject(uuid4(), 0, 9) == []
 
     async def test_several_writers_leave_no_hole(self, engine: Engine) -> None:
         shared = [uuid4() for _ in range(8)]

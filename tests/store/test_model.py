@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -19,8 +18,8 @@ TEMPLATE = entry(AGGREGATES[0], 0)
 EXAMPLES = {"sqlite_engine": 100, "postgres_engine": 25}
 
 entries = st.builds(
-    lambda id, version, command, salt: replace(
-        TEMPLATE, originator_id=id, originator_version=version, command_id=command, salt=bytes([salt] * 16)
+    lambda id, version, command, salt: TEMPLATE._replace(
+        originator_id=id, originator_version=version, command_id=command, salt=bytes([salt] * 16)
     ),
     st.sampled_from(AGGREGATES),
     st.integers(0, 3),

@@ -43,7 +43,7 @@ async def test_what_is_returned_is_what_was_recorded(log: Log) -> None:
     event = happening(A, 0)
     (recorded,) = await in_one_go(log, event)
     (row,) = await every(log)
-    assert recorded == Recorded(event, 1, row.recorded_at)
+    assert recorded == Recorded(event, 1, row.recorded_at, row.digest)
 
 
 async def test_events_of_one_aggregate_are_handled_one_after_the_other(log: Log) -> None:

@@ -1,0 +1,31 @@
+"""Random ids and salts. The system is asked for randomness by the kilobyte: one system call for many of them."""
+
+import os
+from uuid import UUID
+
+RESERVE_BYTES = 4_096
+"""What is asked for at once. Nothing is used twice: this process does not fork."""
+
+_reserve = b""
+_used = 0
+
+
+def random_bytes(count: int) -> bytes:
+    """From the system's cryptographic source, at most RESERVE_BYTES. Only for the thread of the event loop."""
+    global _reserve, _used  # noqa: PLW0603 - one reserve for the process
+    end = _used + count
+    if end > len(_reserve):
+        _reserve, _used, end = os.urandom(RESERVE_BYTES), 0, count
+    taken = _reserve[_used:end]
+    _used = end
+    return taken
+
+
+def random_id() -> UUID:
+    """Version 4 (RFC 9562)."""
+    return UUID(bytes=random_bytes(16), version=4)
+
+
+def random_trace_id() -> str:
+    """32 hexadecimal digits, as W3C Trace Context has them."""
+    return random_bytes(16).hex()
