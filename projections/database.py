@@ -52,7 +52,9 @@ class Database(Protocol):
 
     async def execute(self, sql: str, *args: Any) -> int: ...
 
-    def transaction(self) -> AbstractAsyncContextManager[Rows]: ...
+    def transaction(self, *, durable: bool = False) -> AbstractAsyncContextManager[Rows]:
+        """A crash of the database may take back the newest ones; not one that is `durable`, nor any before it."""
+        ...
 
     async def define(self, statements: Sequence[str]) -> None:
         """Create what does not exist yet, safe against other processes that do the same."""

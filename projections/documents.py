@@ -1,8 +1,10 @@
 """How incidents and comments look to clients: the members, their order, their forms."""
 
 from typing import Any
+from uuid import UUID
 
 from domain.comment import Comment
+from domain.event import Recorded
 from domain.incident import Incident
 from domain.moments import utc_text
 
@@ -11,28 +13,47 @@ Document = dict[str, Any]
 
 def incident_document(incident: Incident) -> Document:
     """The incident as of its newest recorded event."""
-    details = incident.details
     created_at = utc_text(incident.created_at)
+    document = _reported(
+        incident.id, incident.details, incident.attributes, created_at, incident.created_by, incident.tenant_id
+    )
+    if incident.version:
+        document["updated_at"] = utc_text(incident.updated_at)
+        document["updated_by"] = incident.updated_by
+        document["occ_lock"] = incident.version
+    return document
+
+
+def reported_document(fact: Recorded) -> Document:
+    """The incident as its first event left it: the same as of the aggregate, without making one."""
+    event: Any = fact.event
+    created_at = utc_text(fact.recorded_at)
+    return _reported(event.originator_id, event.details, event.attributes, created_at, event.user_name, event.tenant_id)
+
+
+def _reported(
+    id: UUID, details: Document, attributes: Document, created_at: str, created_by: str, tenant_id: str
+) -> Document:
     return {
-        "id": str(incident.id),
+        "id": str(id),
         "name": details["name"],
         "status": details["status"],
         "type": details["type"],
         "date": details["date"],
         "description": details["description"],
         "reported_by": details["reported_by"],
-        "attributes": dict(incident.attributes) or None,
+        "attributes": dict(attributes) or None,
         "location": details["location"],
         "severity": details["severity"],
         "next_update": details["next_update"],
         "resolved_date": details["resolved_date"],
         "backdated": details["backdated"],
         "created_at": created_at,
-        "created_by": incident.created_by,
-        "updated_at": utc_text(incident.updated_at) if incident.version else created_at,
-        "updated_by": incident.updated_by,
-        "tenant_id": incident.tenant_id,
-        "occ_lock": incident.version,
+        "created_by": created_by,
+        "updated_at": created_at,
+        "updated_by": created_by,
+        "tenant_id": tenant_id,
+        "occ_lock": 0,
     }
 
 

@@ -1,4 +1,4 @@
-"""The loop that every follower is: wait for a position, apply what is new, commit rows and position together.
+"""The loop that every follower is: wait for a position, apply what is new, commit it and the position together.
 
 Tailing, catching up and rebuilding are this loop from different positions. An event that cannot be applied stops it.
 """
@@ -6,7 +6,7 @@ Tailing, catching up and rebuilding are this loop from different positions. An e
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from domain.event import Recorded
 from projections.database import Database, Rows, Unavailable
@@ -16,20 +16,59 @@ BATCH = 500
 """Events in one transaction."""
 LOOK_SECONDS = 1.0
 """How often a follower looks by itself, renews its lease, or tries to get one."""
-
-
-PAUSE_SECONDS = 0.01
-"""Between two batches, so that a few events more go into the next; nobody who waits for the position is kept by it."""
+PAUSE_SECONDS = 0.05
+PAUSE_SECONDS_PER_EVENT = 0.001
+"""Between two batches, so that more events go into the next: the busier, the longer. Who waits here cuts it short."""
 
 
 class Stopped(Exception):
     """An event could not be applied; the text names it. Nothing after it is applied."""
 
 
-class Feed(Protocol):
+class Displaced(Exception):
+    """What is written to is not where it was left: how far it is must be found out."""
+
+
+class Placed(Protocol):
+    """Whatever stands in the log."""
+
+    @property
+    def position(self) -> int: ...
+
+
+_F = TypeVar("_F", bound=Placed)
+_F_contra = TypeVar("_F_contra", bound=Placed, contravariant=True)
+_F_co = TypeVar("_F_co", bound=Placed, covariant=True)
+
+
+class Feed(Protocol[_F_co]):
     """Where events come from: the next ones beyond a position, or none within `timeout` seconds."""
 
-    async def after(self, position: int, limit: int, timeout: float) -> list[Recorded]: ...
+    async def after(self, position: int, limit: int, timeout: float) -> Sequence[_F_co]: ...
+
+
+class Target(Protocol[_F_contra]):
+    """What is written. Each method raises Unavailable, and with a lease LeaseLost, Displaced and Stopped."""
+
+    async def ready(self) -> None:
+        """Be there; asked before the lease is."""
+        ...
+
+    async def begin(self, lease: Lease) -> int:
+        """Returns the position to go on from."""
+        ...
+
+    async def commit(self, lease: Lease, position: int, batch: Sequence[_F_contra]) -> None:
+        """Write what follows `position`, and no half of it."""
+        ...
+
+    async def rest(self, lease: Lease, position: int) -> None:
+        """Nothing was new for a while: keep the lease."""
+        ...
+
+    async def leave(self, lease: Lease) -> None:
+        """The last word before the lease is given up, for whatever reason."""
+        ...
 
 
 class ReadModel(Protocol):
@@ -38,26 +77,56 @@ class ReadModel(Protocol):
     async def apply(self, rows: Rows, batch: Sequence[Recorded]) -> None: ...
 
 
-class Follower:
-    """Builds what `models` makes for a generation, as long as it holds the lease called `name`.
+class Tables:
+    """Read models as a target: rows and position in one transaction."""
+
+    def __init__(self, database: Database, leases: Leases, models: Callable[[int], ReadModel]) -> None:
+        self._database, self._leases, self._models = database, leases, models
+        self._model: ReadModel | None = None
+
+    async def ready(self) -> None:
+        """Whether the database is there shows when the lease is asked for."""
+
+    async def begin(self, lease: Lease) -> int:
+        self._model = self._models(lease.generation)
+        return lease.position
+
+    async def commit(self, lease: Lease, position: int, batch: Sequence[Recorded]) -> None:
+        model = self._model or self._models(lease.generation)
+        async with self._database.transaction() as rows:
+            await model.apply(rows, batch)
+            await self._leases.advance(rows, lease, position, batch[-1].position)
+
+    async def rest(self, lease: Lease, position: int) -> None:
+        await self._leases.renew(lease, position)
+
+    async def leave(self, lease: Lease) -> None:
+        """The position is there already."""
+
+
+class Follower(Generic[_F]):
+    """Writes what the feed brings into a target, as long as it holds the lease called `name`.
 
     `moved` is called after each commit with generation and position, `noticed` with a word on what went wrong.
+    `pause`: seconds between two batches for each event of the first, `longest_pause`: at most.
     """
 
     def __init__(
         self,
         name: str,
-        feed: Feed,
-        database: Database,
+        feed: Feed[_F],
+        target: Target[_F],
         leases: Leases,
-        models: Callable[[int], ReadModel],
         moved: Callable[[int, int], None],
         noticed: Callable[[str, str], None],
+        longest_pause: float = PAUSE_SECONDS,
+        pause: float = PAUSE_SECONDS_PER_EVENT,
     ) -> None:
         self.name = name
         self.holding = False
-        self._feed, self._database, self._leases = feed, database, leases
-        self._models, self._moved, self._noticed = models, moved, noticed
+        self._feed, self._target, self._leases = feed, target, leases
+        self._moved, self._noticed = moved, noticed
+        self._longest_pause, self._pause_per_event = longest_pause, pause
         self._hurried = asyncio.Event()
 
     def hurry(self) -> None:
@@ -68,6 +137,7 @@ class Follower:
         """Follow for ever, or stand by for whoever holds the lease. Raises Stopped."""
         while True:
             try:
+                await self._target.ready()
                 lease = await self._leases.acquire(self.name)
                 if lease is None:
                     await asyncio.sleep(LOOK_SECONDS)
@@ -75,38 +145,46 @@ class Follower:
                     await self._hold(lease)
             except LeaseLost:
                 self._noticed("lease_lost", self.name)
+            except Displaced as error:
+                self._noticed("follower_displaced", str(error))
+                await self._pause(PAUSE_SECONDS)
             except OtherLog as error:
                 raise Stopped(str(error)) from None
             except Unavailable as error:
-                self._noticed("follower_waits_for_database", str(error))
+                self._noticed("follower_waits", str(error))
+                with suppress(Unavailable):
+                    await self._leases.note(self.name, str(error))
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def follow(self, lease: Lease, until: int | None = None) -> int:
-        """Apply from the lease's position on, for ever or until a position. Raises LeaseLost, Unavailable, Stopped."""
-        model = self._models(lease.generation)
-        position = lease.position
+        """Write from where the target is, for ever or until a position.
+
+        Raises LeaseLost, Displaced, Unavailable, Stopped.
+        """
+        position = await self._target.begin(lease)
         self._moved(lease.generation, position)
         while until is None or position < until:
             batch = await self._next(position)
             if not batch:
-                await self._leases.renew(lease, position)
+                await self._target.rest(lease, position)
                 continue
             try:
-                await self._commit(model, lease, position, batch)
-            except (LeaseLost, Unavailable):
+                await self._target.commit(lease, position, batch)
+            except (LeaseLost, Displaced, Unavailable, Stopped):
                 raise
             except Exception:  # noqa: BLE001 - one of them is at fault: the ones before it count, and it is named
                 for fact in batch:
-                    await self._commit_one(model, lease, fact)
+                    await self._commit_one(lease, fact)
             position = batch[-1].position
             self._moved(lease.generation, position)
             if len(batch) < BATCH:
-                await self._pause()
+                await self._pause(min(self._longest_pause, len(batch) * self._pause_per_event))
+        await self._target.rest(lease, position)
         return position
 
-    async def _pause(self) -> None:
+    async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(PAUSE_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._hurried.wait()
         self._hurried.clear()
 
@@ -121,11 +199,13 @@ class Follower:
         finally:
             self.holding = False
             try:
+                with suppress(LeaseLost):
+                    await self._target.leave(lease)
                 await self._leases.release(lease, failure)
             except Unavailable as error:
                 self._noticed("lease_not_released", str(error))
 
-    async def _next(self, position: int) -> list[Recorded]:
+    async def _next(self, position: int) -> Sequence[_F]:
         try:
             return await self._feed.after(position, BATCH, LOOK_SECONDS)
         except Unavailable:
@@ -133,22 +213,18 @@ class Follower:
         except Exception as error:
             raise Stopped(f"position {position + 1}: {error}") from error
 
-    async def _commit_one(self, model: ReadModel, lease: Lease, fact: Recorded) -> None:
+    async def _commit_one(self, lease: Lease, fact: _F) -> None:
         try:
-            await self._commit(model, lease, fact.position - 1, [fact])
-        except (LeaseLost, Unavailable):
+            await self._target.commit(lease, fact.position - 1, [fact])
+        except (LeaseLost, Displaced, Unavailable, Stopped):
             raise
         except Exception as error:
             # Whoever was paused for long finds the tables of a generation that is no more: no event is at fault.
-            await self._leases.renew(lease, fact.position - 1)
+            await self._target.rest(lease, fact.position - 1)
             raise Stopped(_named(fact, error)) from error
 
-    async def _commit(self, model: ReadModel, lease: Lease, position: int, batch: Sequence[Recorded]) -> None:
-        async with self._database.transaction() as rows:
-            await model.apply(rows, batch)
-            await self._leases.advance(rows, lease, position, batch[-1].position)
 
-
-def _named(fact: Recorded, error: Exception) -> str:
-    event = fact.event
-    return f"position {fact.position}, {event.TOPIC} of {event.originator_id}: {type(error).__name__}: {error}"
+def _named(fact: Any, error: Exception) -> str:
+    event = getattr(fact, "event", None)
+    named = f", {event.TOPIC} of {event.originator_id}" if event is not None else ""
+    return f"position {fact.position}{named}: {type(error).__name__}: {error}"

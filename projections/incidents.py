@@ -1,27 +1,27 @@
 """The read model of incidents: its tables, what each event does to them, its queries. Counts and searching included."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from domain.attribute_types import comparable, moment_of
 from domain.attribute_values import ATTRIBUTES
-from domain.event import Recorded, fold
+from domain.event import Recorded
 from domain.incident import Incident
 from domain.moments import instant, utc_text
 from projections.database import Database, Dialect, Json, Rows
-from projections.documents import Document, incident_document
-from projections.listing import COUNTED, Conditions, Filter, Sort, order
+from projections.documents import Document, reported_document
+from projections.listing import Conditions, Filter, Sort, order
 from projections.words import words_of
 
 CHUNK = 500
 """Incidents read at once when all are streamed."""
 
-_MEMBERS = ("name", "status", "type", "severity", "reported_by", "next_update")
 _COLUMNS = (
-    "tenant_id", "id", "deleted", "occ_lock", *_MEMBERS, "date", "backdated", "created_at", "updated_at", "words",
-    "document",
+    "tenant_id", "id", "deleted", "occ_lock", "name", "status", "type", "severity", "reported_by", "next_update",
+    "date", "backdated", "created_at", "updated_at", "words", "document",
 )  # fmt: skip
 
 
@@ -37,7 +37,8 @@ class _State:
 
     @property
     def counted(self) -> tuple[str, ...]:
-        return (self.document["tenant_id"], *(self.document[member] for member in COUNTED))
+        document = self.document
+        return document["tenant_id"], document["status"], document["type"], document["severity"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Incidents:
         states = await self._states_before(rows, facts)
         deltas: Counter[tuple[str, ...]] = Counter()
         for fact in facts:
-            id = str(fact.event.originator_id)
+            id = fact.event.originator_id
             before = states.get(id)
             if before is not None and not before.deleted:
                 deltas[before.counted] -= 1
@@ -105,28 +106,30 @@ class Incidents:
             if not after.deleted:
                 deltas[after.counted] += 1
         await rows.many(self._upsert, [self._row(state) for state in states.values()])
-        await self._keep_attributes(rows, states)
+        await self._keep_attributes(rows, states.values())
         changed = [(*key, n) for key, n in sorted(deltas.items()) if n]
         if changed:
             await rows.many(self._count, changed)
 
-    async def _states_before(self, rows: Rows, facts: Sequence[Recorded]) -> dict[str, _State]:
+    async def _states_before(self, rows: Rows, facts: Sequence[Recorded]) -> dict[UUID, _State]:
         wanted: dict[str, set[str]] = {}
         born = set()
         for fact in facts:
-            id = str(fact.event.originator_id)
+            id = fact.event.originator_id
             if fact.event.originator_version == 0:
                 born.add(id)
             elif id not in born:
-                wanted.setdefault(fact.event.tenant_id, set()).add(id)
+                wanted.setdefault(fact.event.tenant_id, set()).add(str(id))
         states = {}
         for tenant_id, ids in wanted.items():
             for id, document, deleted, created_at, updated_at in await rows.fetch(self._load, tenant_id, sorted(ids)):
-                states[id] = _State(self._json.loads(document), bool(deleted), created_at, updated_at)
+                states[UUID(id)] = _State(self._json.loads(document), bool(deleted), created_at, updated_at)
         return states
 
-    async def _keep_attributes(self, rows: Rows, states: dict[str, _State]) -> None:
-        changed = [(state.document["tenant_id"], id, state) for id, state in states.items() if state.attributes_changed]
+    async def _keep_attributes(self, rows: Rows, states: Iterable[_State]) -> None:
+        changed = [
+            (state.document["tenant_id"], state.document["id"], state) for state in states if state.attributes_changed
+        ]
         if not changed:
             return
         await rows.many(
@@ -148,7 +151,12 @@ class Incidents:
             document["id"],
             int(state.deleted),
             document["occ_lock"],
-            *(document[member] for member in _MEMBERS),
+            document["name"],
+            document["status"],
+            document["type"],
+            document["severity"],
+            document["reported_by"],
+            document["next_update"],
             instant(document["date"]),
             int(document["backdated"]),
             state.created_at,
@@ -248,7 +256,7 @@ def _after(before: _State | None, fact: Recorded) -> _State:
     event = fact.event
     at = microseconds(fact)
     if isinstance(event, Incident.IncidentReported):
-        return _State(incident_document(fold([fact])), False, at, at, attributes_changed=bool(event.attributes))
+        return _State(reported_document(fact), False, at, at, attributes_changed=bool(event.attributes))
     if before is None:
         raise LookupError("an event of an incident that was never reported")
     document = before.document

@@ -113,6 +113,25 @@ class Leases:
         )  # fmt: skip
         _one(hit)
 
+    async def move(self, lease: Lease, old: int, new: int) -> None:
+        """Write a position down that is kept elsewhere too; it may go back. Raises LeaseLost."""
+        hit = await self._database.execute(
+            f"""UPDATE followers SET position = $4, failure = '', expires_at = {self._now} + $5
+                WHERE name = $1 AND epoch = $2 AND position = $3 AND generation = {lease.generation:d}""",
+            lease.name, lease.epoch, old, new, LEASE_SECONDS,
+        )  # fmt: skip
+        _one(hit)
+
+    async def forget(self, name: str) -> None:
+        """Let the follower begin anew, with the log that is there then."""
+        await self._database.execute("DELETE FROM followers WHERE name = $1", name)
+
+    async def note(self, name: str, failure: str) -> None:
+        """Say what keeps whoever would follow, where nobody does."""
+        await self._database.execute(
+            f"UPDATE followers SET failure = $2 WHERE name = $1 AND expires_at < {self._now}", name, failure
+        )
+
     async def release(self, lease: Lease, failure: str = "") -> None:
         """Give it up at once, so that nobody waits for it to expire."""
         await self._database.execute(
@@ -122,11 +141,12 @@ class Leases:
 
     async def reset(self, lease: Lease, generation: int) -> Lease:
         """Begin again at the log's beginning, in tables of another generation. Raises LeaseLost."""
-        hit = await self._database.execute(
-            "UPDATE followers SET position = 0, generation = $3, log_id = $4 WHERE name = $1 AND epoch = $2",
-            lease.name, lease.epoch, generation, self._log_id,
-        )  # fmt: skip
-        _one(hit)
+        async with self._database.transaction(durable=True) as rows:
+            hit = await rows.execute(
+                "UPDATE followers SET position = 0, generation = $3, log_id = $4 WHERE name = $1 AND epoch = $2",
+                lease.name, lease.epoch, generation, self._log_id,
+            )  # fmt: skip
+            _one(hit)
         return Lease(lease.name, lease.epoch, generation, 0)
 
     async def switch(self, name: str, built: Lease) -> None:
@@ -134,7 +154,7 @@ class Leases:
 
         Raises LeaseLost where somebody else fills those tables by now.
         """
-        async with self._database.transaction() as rows:
+        async with self._database.transaction(durable=True) as rows:
             await self.advance(rows, built, built.position, built.position)
             await rows.execute(
                 """UPDATE followers SET generation = $2, position = $3, log_id = $4, epoch = epoch + 1, expires_at = 0,

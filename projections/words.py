@@ -8,7 +8,7 @@ _wanted = re.compile(r"(\w+)(\*?)")
 
 def words_of(*texts: str) -> str:
     """The distinct case-folded words of the texts, each between two blanks."""
-    found = {word for text in texts for word in _word.findall(text.casefold())}
+    found = set(_word.findall(" ".join(texts).casefold()))
     return f" {' '.join(sorted(found))} "
 
 

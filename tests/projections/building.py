@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from domain.event import ActEvent, Recorded
-from projections.follower import Follower, ReadModel
+from projections.follower import Follower, ReadModel, Tables
 from projections.lease import Lease, Leases
 from projections.read_models import FOLLOWER, ReadModels
 from service.app import open_leases, read_models
@@ -36,19 +36,23 @@ class Building:
         """Append them, each in a transaction of its own."""
         recorded = []
         for event in events:
-            (outcome,) = await self.engine.log.append([entry_of(event, repeatable=False)])
+            entry = entry_of(event, repeatable=False)
+            (outcome,) = await self.engine.log.append([entry])
             assert outcome.recorded_at is not None
-            recorded.append(Recorded(event, outcome.position, outcome.recorded_at))
+            recorded.append(Recorded(event, outcome.position, outcome.recorded_at, entry.digest))
         await self.feed.catch_up()
         return recorded
 
-    def follower(self, models: ReadModel | None = None, leases: Leases | None = None) -> Follower:
+    def follower(self, models: ReadModel | None = None, leases: Leases | None = None) -> Follower[Recorded]:
         return Follower(
             FOLLOWER,
             self.feed,
-            self.engine.database,
+            Tables(
+                self.engine.database,
+                leases or self.leases,
+                lambda generation: models or read_models(self.engine, generation),
+            ),
             leases or self.leases,
-            lambda generation: models or read_models(self.engine, generation),
             lambda generation, position: self.moves.append((generation, position)),
             lambda event, detail: self.noticed.append((event, detail)),
         )

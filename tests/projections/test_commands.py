@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 
 import asyncpg
+import orjson
 import pytest
 
 from tests.faults.agreement import agree
@@ -132,8 +133,10 @@ async def test_an_event_that_cannot_be_applied_is_told_everywhere_and_reads_are_
         (row,) = status["followers"]
         assert (row["position"], row["failure"]) == (1, "position 2: unknown topic IncidentMerged")
         async with one.session.get("/metrics") as metrics:
-            assert "ims_follower_stopped 1.0" in await metrics.text()
-        assert "follower_stopped" in service.logs
+            found = re.findall(r"^ims_follower_stopped\{reason=\"(.+)\"\} 1\.0$", await metrics.text(), re.MULTILINE)
+            assert found == [status["error"]]
+        (record,) = [line for line in service.logs.splitlines() if '"follower_stopped"' in line]
+        assert orjson.loads(record).items() >= {"level": "error", "reason": row["failure"]}.items()
     service.kill()
     service.start()
     async with client(service.url, headers) as one:

@@ -82,7 +82,7 @@ async def test_an_event_that_cannot_be_read_stops_the_follower_before_it(
     sqlite: Building, damage: dict[str, object], named: str
 ) -> None:
     await sqlite.record(reported())
-    await sqlite.engine.log.append([replace(entry(uuid4(), 0), **damage)])  # type: ignore[arg-type]
+    await sqlite.engine.log.append([entry(uuid4(), 0)._replace(**damage)])  # type: ignore[arg-type]
     await sqlite.engine.log.append([entry(uuid4(), 0)])
     with pytest.raises(Stopped, match=named):
         await sqlite.catch_up()

@@ -12,8 +12,9 @@ from service.read_model_commands import rebuild
 from service.settings import Settings
 from service.store.sqlite import InUse
 from tests.domain.examples import ONE_OF_EACH, deleted, reported
-from tests.projections.building import Building
+from tests.projections.building import Building, building
 from tests.projections.histories import long_history
+from tests.servers.postgres import Postgres
 
 
 async def _rebuilt(build: Building, tmp_path: Path, request: pytest.FixtureRequest) -> None:
@@ -119,3 +120,20 @@ async def test_a_rebuild_ends_near_the_head_even_where_events_come_in_meanwhile(
     await rebuild(Settings(data_dir=tmp_path))
     await recording
     assert await sqlite.catch_up() == 700
+
+
+async def test_a_crash_of_the_database_does_not_take_a_switch_back(tmp_path: Path) -> None:
+    # What is not committed durably reaches the disk of this server 10 s later.
+    with Postgres(wal_writer_delay="10000ms") as server:
+        async with building(tmp_path, server.dsn) as build:
+            await build.record(*ONE_OF_EACH)
+            await build.catch_up()
+            before = await build.dump(1)
+            await rebuild(Settings(data_dir=tmp_path, database_url=server.dsn))
+            server.kill()
+        server.start()
+        async with building(tmp_path, server.dsn) as build:
+            state = await build.leases.state(FOLLOWER)
+            assert state is not None
+            assert (state.generation, state.position) == (2, len(ONE_OF_EACH))
+            assert await build.dump(2) == before

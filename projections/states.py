@@ -1,0 +1,131 @@
+"""What events leave behind, kept as the documents that clients know, so that one more event costs a few assignments.
+
+The aggregates say the same (`documents.py`), and a test holds the two together; folding those costs several times more.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from domain.attribute_schema import AttributeSchema
+from domain.attribute_values import ATTRIBUTES
+from domain.comment import Comment
+from domain.event import ActEvent
+from domain.incident import Incident
+from domain.rules import DETAILS
+from projections.documents import Document
+
+Apply = Callable[[Document | None, Any, str], Document]
+"""The document before (None at birth), the event, when it was recorded → the document after, which may be the same."""
+
+
+def _reported(_: Document | None, event: Incident.IncidentReported, at: str) -> Document:
+    members = list(DETAILS)
+    before = members.index("reported_by") + 1
+    return {
+        "id": str(event.originator_id),
+        **{member: event.details[member] for member in members[:before]},
+        "attributes": dict(event.attributes) or None,
+        **{member: event.details[member] for member in members[before:]},
+        "created_at": at,
+        "created_by": event.user_name,
+        "updated_at": at,
+        "updated_by": event.user_name,
+        "tenant_id": event.tenant_id,
+        "occ_lock": event.originator_version,
+        "deleted": False,
+    }
+
+
+def _edited(document: Document | None, event: Incident.Event, at: str) -> Document:
+    incident = _there(document)
+    attributes = None
+    for member, change in event.changes().items():
+        if not member.startswith(ATTRIBUTES):
+            incident[member] = change["to"]
+            continue
+        if attributes is None:
+            attributes = incident["attributes"] or {}
+        name = member.removeprefix(ATTRIBUTES)
+        if change["to"] is None:
+            attributes.pop(name, None)
+        else:
+            attributes[name] = change["to"]
+    if attributes is not None:
+        incident["attributes"] = attributes or None
+    incident["updated_by"] = event.user_name
+    return _touched(incident, event, at)
+
+
+def _deleted(document: Document | None, event: Incident.Event, at: str) -> Document:
+    incident = _edited(document, event, at)
+    incident["deleted"] = isinstance(event, Incident.IncidentDeleted)
+    return incident
+
+
+def _added(_: Document | None, event: Comment.CommentAdded, at: str) -> Document:
+    return {
+        "id": str(event.originator_id),
+        "incident_id": str(event.incident_id),
+        "user_id": event.user_id,
+        "name": event.user_name,
+        "text": event.text,
+        "created_at": at,
+        "created_by": event.user_id,
+        "updated_at": at,
+        "updated_by": event.user_id,
+        "occ_lock": event.originator_version,
+        "tenant_id": event.tenant_id,
+        "removed": False,
+    }
+
+
+def _reworded(document: Document | None, event: Comment.CommentEdited, at: str) -> Document:
+    comment = _there(document)
+    comment["text"] = event.text
+    comment["updated_by"] = event.user_id
+    return _touched(comment, event, at)
+
+
+def _removed(document: Document | None, event: Comment.CommentRemoved, at: str) -> Document:
+    comment = _there(document)
+    comment["removed"] = True
+    comment["updated_by"] = event.user_id
+    return _touched(comment, event, at)
+
+
+def _defined(document: Document | None, event: AttributeSchema.Event, at: str) -> Document:
+    schema = document or {"id": str(event.originator_id), "attributes": {}, "tenant_id": event.tenant_id}
+    retired = isinstance(event, AttributeSchema.AttributeRetired)
+    schema["attributes"][event.name] = {"type": event.type, "retired": retired}
+    return _touched(schema, event, at)
+
+
+def _touched(document: Document, event: ActEvent, at: str) -> Document:
+    document["updated_at"] = at
+    document["occ_lock"] = event.originator_version
+    return document
+
+
+def _there(document: Document | None) -> Document:
+    if document is None:
+        raise LookupError("an event of something that was never born")
+    return document
+
+
+KINDS: Final[dict[str, tuple[str, Apply]]] = {
+    "IncidentReported": ("ims.incident.reported", _reported),
+    "IncidentEdited": ("ims.incident.edited", _edited),
+    "IncidentAttributeSet": ("ims.incident.attribute_set", _edited),
+    "IncidentAttributeRemoved": ("ims.incident.attribute_removed", _edited),
+    "IncidentDeleted": ("ims.incident.deleted", _deleted),
+    "IncidentRestored": ("ims.incident.restored", _deleted),
+    "CommentAdded": ("ims.comment.added", _added),
+    "CommentEdited": ("ims.comment.edited", _reworded),
+    "CommentRemoved": ("ims.comment.removed", _removed),
+    "AttributeDefined": ("ims.attribute.defined", _defined),
+    "AttributeRetired": ("ims.attribute.retired", _defined),
+}
+"""Each event of the log by its topic: the type under which it is published, and what it does to the state."""
+
+TOPICS: Final = {type: topic for topic, (type, _) in KINDS.items()}
+"""The log's topic of each published type."""
