@@ -28,7 +28,7 @@ class RedisServer:
     """
 
     def __init__(self, **options: str | int) -> None:
-        self._binary = _binary()
+        self._binary = binary()
         self._folder = Path(tempfile.mkdtemp(prefix="ims-redis-"))
         self.log = self._folder / "log"
         self.port = free_port()
@@ -107,7 +107,7 @@ class RedisServer:
 
 
 @cache
-def _binary() -> Path:
+def binary() -> Path:
     candidates = (
         Path(os.environ.get("REDIS_SERVER", "")),
         Path(sys.executable).with_name("redis-server"),

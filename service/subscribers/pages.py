@@ -1,0 +1,105 @@
+"""A tenant's events straight from the log, a page at a time, with a bound on what one page may cost."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+import orjson
+
+from projections.cloud_events import CloudEvents, Published
+from projections.states import TOPICS
+from service.store.history import LogHistory, told_of
+from service.store.log import Log, Row
+
+DEFAULT_LIMIT: Final = 100
+MAX_LIMIT: Final = 1_000
+"""Events of a page."""
+READ_ROWS: Final = 100
+"""Rows read, and events rendered, in one go."""
+BUSY_SECONDS: Final = 0.0005
+"""A process whose other tasks take so long at once has other work to do."""
+MAX_SCANNED: Final = 5_000
+"""Rows that one page may look at; a filter that few fit gives shorter pages, not longer waits."""
+MAX_BYTES: Final = 4 * 2**20
+"""Bytes after which a page ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Whose events; `types` as they are published, empty for all; `subject` the incident, None for any."""
+
+    tenant_id: str
+    types: frozenset[str] = frozenset()
+    subject: UUID | None = None
+    topics: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "topics", frozenset(TOPICS[type] for type in self.types))
+
+    def includes(self, event: Published) -> bool:
+        return (
+            event.tenant_id == self.tenant_id
+            and (not self.types or event.type in self.types)
+            and (self.subject is None or event.subject == str(self.subject))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`next`: the position to go on from: up to there nothing is missing. `more`: whether there may be more now."""
+
+    events: list[Published]
+    next: int
+    more: bool
+
+
+class EventPages:
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._events = CloudEvents(orjson, str(log.log_id), LogHistory(log))
+        self._turn = asyncio.Lock()
+
+    async def page(self, wanted: Wanted, after: int, limit: int) -> Page:
+        """Beyond the position `after`, at most `limit` events. Raises Unavailable, UnreadableEvent."""
+        events: list[Published] = []
+        position, scanned, size = after, 0, 0
+        while scanned < MAX_SCANNED:
+            number = min(READ_ROWS, MAX_SCANNED - scanned)
+            rows, found = await self._some(wanted, position, number, limit - len(events))
+            scanned += len(rows)
+            for event in found:
+                events.append(event)
+                size += len(event.event)
+                if len(events) == limit or size >= MAX_BYTES:
+                    return Page(events, event.position, more=True)
+            if rows:
+                position = rows[-1].position
+            if len(rows) < number:
+                return Page(events, position, more=False)
+        return Page(events, position, more=True)
+
+    async def _some(self, wanted: Wanted, after: int, number: int, limit: int) -> tuple[Sequence[Row], list[Published]]:
+        """The rows that were looked at, and the events of those that fit. One page has its turn at a time, and where
+        the process has other work, that has as much time: many who catch up slow one another, not the API."""
+        async with self._turn:
+            began = time.perf_counter()
+            rows = await self._rows(wanted, after, number)
+            fitting = [row for row in rows if _fits(row, wanted)][:limit]
+            events = await self._events.of([told_of(row) for row in fitting])
+            done = time.perf_counter()
+            await asyncio.sleep(0)
+            if time.perf_counter() - done > BUSY_SECONDS:
+                await asyncio.sleep(done - began)
+        return rows, events
+
+    async def _rows(self, wanted: Wanted, after: int, limit: int) -> Sequence[Row]:
+        if wanted.subject is not None:
+            return await self._log.of_subject(wanted.subject, after, limit)
+        return await self._log.of_tenant(wanted.tenant_id, after, limit)
+
+
+def _fits(row: Row, wanted: Wanted) -> bool:
+    return row.tenant_id == wanted.tenant_id and (not wanted.topics or row.topic in wanted.topics)

@@ -1,0 +1,177 @@
+"""The newest events for everyone who listens in this process: each is rendered once, however many hear it.
+
+Nobody is waited for. Who does not read what is said loses the connection, and goes on from the last position it saw.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import orjson
+import structlog
+
+from domain.erased import Erased
+from projections.cloud_events import CloudEvents, Fact, Published
+from projections.database import Unavailable
+from service.store.feed import LOOK_SECONDS, Feed
+from service.store.history import LogHistory
+from service.store.log import Log
+from service.streams.log_positions import WholeFeed
+from service.subscribers.pages import Wanted
+
+MAX_READERS: Final = 2_000
+"""Readers that one process serves."""
+MAX_EVENTS: Final = 1_000
+"""Events that wait for one reader; one more and it is dropped."""
+MAX_BYTES: Final = 2 * 2**20
+"""Bytes that wait for one reader, a single larger event apart; beyond that it is dropped."""
+BATCH: Final = 500
+"""Events taken from the feed at once."""
+PAUSE_SECONDS: Final = 0.01
+"""Between two batches: under load each reader gets many events with one write."""
+
+Frame = tuple[int, bytes]
+"""A position, and the event as it goes over the wire."""
+
+_log = structlog.get_logger(__name__)
+
+
+class TooManyReaders(Exception):
+    """This process serves as many readers as it may."""
+
+
+class Reader:
+    """What waits for one connection. Once it listens, it hears of every event beyond the position `since`."""
+
+    def __init__(self, wanted: Wanted, drop: Callable[[], object]) -> None:
+        self.wanted = wanted
+        self.since = 0
+        self.ended = self.dropped = False
+        self._drop = drop
+        self._waiting: deque[Frame] = deque()
+        self._bytes = 0
+        self._woken = asyncio.Event()
+
+    def offer(self, event: Published, frame: bytes) -> None:
+        if self.ended or event.position <= self.since or not self.wanted.includes(event):
+            return
+        if len(self._waiting) >= MAX_EVENTS or (self._waiting and self._bytes + len(frame) > MAX_BYTES):
+            _log.warning("reader_dropped", tenant_id=self.wanted.tenant_id, waiting=len(self._waiting))
+            self.end()
+            self.dropped = True
+            self._drop()
+            return
+        self._waiting.append((event.position, frame))
+        self._bytes += len(frame)
+        self._woken.set()
+
+    def end(self) -> None:
+        """It gets nothing more."""
+        self.ended = True
+        self._waiting.clear()
+        self._woken.set()
+
+    async def take(self, timeout: float) -> list[Frame]:
+        """All that waits; empty where nothing came within `timeout` seconds, or where it has ended."""
+        if not self._waiting and not self.ended:
+            self._woken.clear()
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._woken.wait()
+            except TimeoutError:
+                return []
+        taken = list(self._waiting)
+        self._waiting.clear()
+        self._bytes = 0
+        return taken
+
+
+class Tail:
+    """Follows the feed of this process as long as somebody listens."""
+
+    def __init__(self, log: Log, feed: Feed, frame: Callable[[Published], bytes]) -> None:
+        self._feed, self._whole, self._frame = feed, WholeFeed(feed, log), frame
+        self._events = CloudEvents(orjson, str(log.log_id), LogHistory(log))
+        self._readers: set[Reader] = set()
+        self._listening: dict[str, set[Reader]] = {}
+        self._position = 0
+        self._following = asyncio.Event()
+        self._closed = False
+        self.dropped = 0
+        """Readers that did not read, since the start."""
+
+    @property
+    def readers(self) -> int:
+        return len(self._readers)
+
+    @contextmanager
+    def reader(self, wanted: Wanted, drop: Callable[[], object]) -> Iterator[Reader]:
+        """A reader's place; `drop` is called when it does not read. Raises TooManyReaders."""
+        if len(self._readers) >= MAX_READERS:
+            raise TooManyReaders
+        reader = Reader(wanted, drop)
+        self._readers.add(reader)
+        if self._closed:
+            reader.end()
+        try:
+            yield reader
+        finally:
+            self._readers.discard(reader)
+            self.dropped += reader.dropped
+            listening = self._listening.get(wanted.tenant_id, set())
+            listening.discard(reader)
+            if not listening:
+                self._listening.pop(wanted.tenant_id, None)
+
+    def listen(self, reader: Reader) -> None:
+        """It hears of everything from now on; what came before, it reads in the log."""
+        if not self._following.is_set():
+            self._position = self._feed.head.value
+            self._following.set()
+        reader.since = self._position
+        self._listening.setdefault(reader.wanted.tenant_id, set()).add(reader)
+
+    def close(self) -> None:
+        """The service leaves: all readers end, so that none of them keeps it."""
+        self._closed = True
+        for reader in self._readers:
+            reader.end()
+
+    async def run(self) -> None:
+        while True:
+            await self._following.wait()
+            try:
+                while self._listening:
+                    await self._tell(await self._whole.after(self._position, BATCH, LOOK_SECONDS))
+                self._following.clear()
+            except Unavailable as error:
+                _log.warning("tail_waits_for_log", error=str(error))
+                await asyncio.sleep(LOOK_SECONDS)
+            except Exception:  # noqa: BLE001 - what a newer release wrote, say: another process may be able to read it
+                _log.exception("tail_stopped", position=self._position)
+                for reader in self._readers:
+                    reader.end()
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def _tell(self, facts: Sequence[Fact]) -> None:
+        if not facts:
+            return
+        heard = [fact for fact in facts if _tenant_of(fact) in self._listening]
+        # Whoever joins while this waits for the log reads these events there, and must not hear of them here too.
+        before, self._position = self._position, facts[-1].position
+        try:
+            events = await self._events.of(heard)
+        except BaseException:
+            self._position = before
+            raise
+        for event in events:
+            frame = self._frame(event)
+            for reader in tuple(self._listening.get(event.tenant_id, ())):
+                reader.offer(event, frame)
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _tenant_of(fact: Fact) -> str:
+    return fact.tenant_id if isinstance(fact, Erased) else fact.event.tenant_id
