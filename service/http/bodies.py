@@ -12,6 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from domain.errors import Fault
 from domain.event import Json
+from service.http.answers import JSON
 from service.http.statuses import BadRequest
 
 MAX_BODY: Final = 2**20
@@ -29,25 +30,31 @@ async def read_json(request: web.Request, timeout: float) -> dict[str, Json] | N
         return None
     try:
         if request.content.is_eof():  # it came with the head, as most do: nothing to wait for
-            data = await request.read()
+            data = request.content.read_nowait()
+            if len(data) > MAX_BODY:
+                raise _too_large()
         else:
             async with asyncio.timeout(timeout):
                 data = await request.read()
     except TimeoutError:
         raise BadRequest(Fault("REQUEST_TIMEOUT", f"the body must arrive within {timeout:g} s"), 408, _CLOSE) from None
     except web.HTTPRequestEntityTooLarge:
-        raise BadRequest(Fault("BODY_TOO_LARGE", f"the body may have {MAX_BODY} bytes"), 413) from None
+        raise _too_large() from None
     except (web.RequestPayloadError, HttpProcessingError):
         raise BadRequest(Fault("BODY_INVALID", "the body cannot be read"), headers=_CLOSE) from None
     if not data:
         return None
     content_type = request.headers.get("Content-Type")
-    if content_type is not None and not _JSON_TYPES.fullmatch(content_type):
+    if content_type not in (None, JSON) and not _JSON_TYPES.fullmatch(content_type):
         raise BadRequest(Fault("TYPE_UNSUPPORTED", "send application/json"), 415)
     value = parse(data)
     if not isinstance(value, dict):
         raise BadRequest(Fault("BODY_INVALID", "must be a JSON object"))
     return value
+
+
+def _too_large() -> BadRequest:
+    return BadRequest(Fault("BODY_TOO_LARGE", f"the body may have {MAX_BODY} bytes"), 413)
 
 
 def parse(data: bytes) -> Json:

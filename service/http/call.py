@@ -17,7 +17,7 @@ from service.http.bodies import read_json
 from service.http.idempotency import command_of
 from service.http.preconditions import etag
 from service.http.statuses import BadRequest
-from service.parts import PARTS, Parts
+from service.parts import Parts
 
 IDENTITY: Final = web.RequestKey("identity", Identity)
 TRACE_ID: Final = web.RequestKey("trace_id", str)
@@ -27,9 +27,10 @@ MAX_POSITION_DIGITS: Final = 18
 class Call:
     """What a handler works with."""
 
-    def __init__(self, request: web.Request) -> None:
-        self.request = request
-        self.parts: Parts = request.app[PARTS]
+    __slots__ = ("identity", "parts", "request")
+
+    def __init__(self, request: web.Request, parts: Parts) -> None:
+        self.request, self.parts = request, parts
         self.identity = request[IDENTITY]
 
     @property

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import orjson
 from aiohttp import web
@@ -21,6 +21,7 @@ from service.http.intake import Intake, take
 from service.http.models import CommentBody, CommentEditBody, CommentRemovalBody
 from service.http.queries import DEFAULT_SIZE, MAX_PAGE, MAX_SIZE, PAGING, Parameters
 from service.http.streams import stream
+from service.randomness import random_id
 
 CHUNK: Final = 500
 """Comments read at once when all are streamed."""
@@ -30,7 +31,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 async def add(call: Call) -> web.Response:
     intake = await take(call, CommentBody)
-    act, id, incident_id = intake.act, uuid4(), call.id()
+    act, id, incident_id = intake.act, random_id(), call.id()
 
     async def decide() -> Done[Comment]:
         return await call.parts.commands.create(act, lambda _: Comment.add(act, id, incident_id, intake.body["text"]))

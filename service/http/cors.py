@@ -1,7 +1,5 @@
 """Calls from pages of other origins, as the deployment allows them (Fetch Standard, 3.2)."""
 
-from typing import Final
-
 from aiohttp import hdrs, web
 
 from service.http.answers import COMMON
@@ -46,10 +44,8 @@ class Cors:
         return origin if origin is not None and (origin in self.origins or "*" in self.origins) else None
 
 
-CORS: Final = web.AppKey("cors", Cors)
-
-
-def allow_origins(app: web.Application, origins: tuple[str, ...]) -> None:
-    cors = app[CORS] = Cors(origins)
+def allow_origins(app: web.Application, origins: tuple[str, ...]) -> Cors:
+    cors = Cors(origins)
     if origins:
         app.on_response_prepare.append(cors.mark)
+    return cors

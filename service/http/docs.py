@@ -1,11 +1,11 @@
-"""The OpenAPI document and the page that shows it: every asset comes from here, none from another host."""
+"""The OpenAPI and AsyncAPI documents, and a page that shows the first: every asset of it comes from here."""
 
 import hashlib
 import importlib.util
 from collections.abc import Awaitable, Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
@@ -25,24 +25,40 @@ _POLICY: Final = (
 
 
 class Docs:
-    """The document is made when it is asked for the first time, so that no start waits for it."""
+    """A document is made when it is asked for the first time, so that no start waits for it."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     @cached_property
-    def _rendered(self) -> tuple[bytes, str]:
+    def _openapi(self) -> tuple[bytes, str]:
         from service.http.openapi import Document  # noqa: PLC0415 - its models take time to make
 
-        body = orjson.dumps(Document(self._settings).value)
-        return body, hashlib.sha256(body).hexdigest()[:32]
+        return _rendered(Document(self._settings).value)
+
+    @cached_property
+    def _asyncapi(self) -> tuple[bytes, str]:
+        from service.http.asyncapi import document  # noqa: PLC0415 - as above
+
+        return _rendered(document())
 
     async def openapi(self, request: web.Request) -> web.Response:
-        body, tag = self._rendered
-        headers = {**COMMON, "ETag": f'"{tag}"'}
-        if any(known.value in (tag, "*") for known in request.if_none_match or ()):
-            return web.Response(status=304, headers=headers)
-        return web.Response(body=body, headers={**headers, "Content-Type": JSON})
+        return _answer(request, *self._openapi)
+
+    async def asyncapi(self, request: web.Request) -> web.Response:
+        return _answer(request, *self._asyncapi)
+
+
+def _rendered(value: Any) -> tuple[bytes, str]:
+    body = orjson.dumps(value)
+    return body, hashlib.sha256(body).hexdigest()[:32]
+
+
+def _answer(request: web.Request, body: bytes, tag: str) -> web.Response:
+    headers = {**COMMON, "ETag": f'"{tag}"'}
+    if any(known.value in (tag, "*") for known in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=body, headers={**headers, "Content-Type": JSON})
 
 
 async def page(_request: web.Request) -> web.FileResponse:
@@ -51,7 +67,9 @@ async def page(_request: web.Request) -> web.FileResponse:
 
 
 def add_docs(app: web.Application, settings: Settings) -> None:
-    app.router.add_get("/openapi.json", Docs(settings).openapi)
+    docs = Docs(settings)
+    app.router.add_get("/openapi.json", docs.openapi)
+    app.router.add_get("/asyncapi.json", docs.asyncapi)
     app.router.add_get("/docs", page)
     folder = _swagger_folder()
     for file in (*(folder / name for name in _OF_SWAGGER), *map(_own, _OWN)):

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid5
 
 import orjson
 from aiohttp import web
@@ -12,6 +12,7 @@ from domain.errors import Fault
 from domain.event import Json
 from service.auth.identity import Identity
 from service.http.statuses import BadRequest
+from service.randomness import random_id
 
 _NAMESPACE = UUID("0c2f9a57-93c1-4a52-8a3b-6a4e2f7d9f10")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -21,7 +22,7 @@ def command_of(request: web.Request, identity: Identity, body: Mapping[str, Json
     """The command's id and a digest of the request; without a key a fresh id and an empty digest."""
     key = request.headers.get("Idempotency-Key")
     if key is None:
-        return uuid4(), ""
+        return random_id(), ""
     if not _KEY.fullmatch(key) or len(request.headers.getall("Idempotency-Key")) > 1:
         raise BadRequest(Fault("HEADER_INVALID", "must be 1 to 255 visible ASCII characters", "Idempotency-Key"))
     name = f"{identity.tenant_id}\0{identity.user_id}\0{request.method}\0{request.path}\0{key}"

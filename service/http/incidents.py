@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import orjson
 from aiohttp import web
@@ -22,20 +22,21 @@ from service.http.models import MAX_ATTRIBUTES, EditBody, LockBody, PatchBody, R
 from service.http.preconditions import Known, etag
 from service.http.queries import Parameters
 from service.http.statuses import BadRequest
+from service.randomness import random_id
 
 PATH = "/v1/incident"
 
 
 async def report(call: Call) -> web.Response:
     intake = await take(call, ReportBody, further=lambda sent: _further(call, sent, None))
-    act, body, id = intake.act, intake.body, uuid4()
+    act, body, id = intake.act, intake.body, random_id()
     done = await call.parts.commands.create(
         act,
         lambda definitions: Incident.report(
-            act, id, _details(body), body["attributes"] or {}, call.parts.settings.codes, definitions
+            act, id, body, body["attributes"] or {}, call.parts.settings.codes, definitions
         ),
     )
-    return _answer(call, done, 201, f"{PATH}/{done.aggregate.id}")
+    return _answer(call, done, 201, located=True)
 
 
 async def get(call: Call) -> web.Response:
@@ -61,7 +62,7 @@ async def edit(call: Call) -> web.Response:
         Incident,
         call.id(),
         lambda incident, definitions: incident.edit(
-            act, _details(body), attributes, lock.occ_lock, codes, definitions, lock.match
+            act, body, attributes, lock.occ_lock, codes, definitions, lock.match
         ),
     )
     return _answer(call, done)
@@ -132,9 +133,6 @@ async def _further(call: Call, sent: Mapping[str, Any], id: UUID | None) -> list
     return faults
 
 
-def _details(body: dict[str, Any]) -> dict[str, Any]:
-    return {member: body[member] for member in DETAILS}
-
-
-def _answer(call: Call, done: Done[Incident], status: int = 200, location: str | None = None) -> web.Response:
-    return call.written(done, orjson.dumps(incident_document(done.aggregate)), status, location)
+def _answer(call: Call, done: Done[Incident], status: int = 200, *, located: bool = False) -> web.Response:
+    document = incident_document(done.aggregate)
+    return call.written(done, orjson.dumps(document), status, f"{PATH}/{document['id']}" if located else None)

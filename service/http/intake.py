@@ -1,8 +1,7 @@
 """What a write brings, checked before anything is looked up: every fault of query, headers and body is told at once."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,8 +17,7 @@ from service.http.statuses import BadRequest
 Further = Callable[[Mapping[str, Json]], Awaitable[list[Fault]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Intake:
+class Intake(NamedTuple):
     """`sent` is the body as it came, `body` its members with defaults filled in."""
 
     sent: dict[str, Json]

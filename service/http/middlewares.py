@@ -1,11 +1,10 @@
 """What every request passes: a trace id, who asks, the time it took, and an answer for every error."""
 
-import secrets
 import time
-from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
 from opentelemetry.trace import get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -13,50 +12,54 @@ from domain.errors import Absent, Fault
 from service.auth.errors import Refusal, Unauthenticated
 from service.http.answers import failure
 from service.http.call import IDENTITY, TRACE_ID
-from service.http.cors import CORS
+from service.http.cors import Cors
 from service.http.statuses import BadRequest, Failure, failure_of
-from service.parts import PARTS
+from service.parts import Parts
+from service.randomness import random_trace_id
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-API = "/v1"
+API = "/v1/"
 
 _log = structlog.get_logger(__name__)
 _propagator = TraceContextTextMapPropagator()
 
 
-@web.middleware
-async def every_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+def every_request(parts: Parts, cors: Cors) -> Middleware:
     """One answer and one record for each failure; the record says more than the answer, but nothing that was sent.
 
     One middleware and not three, because each costs every request the making of two coroutines.
     """
-    preflight = request.app[CORS].preflight(request)
-    if preflight is not None:
-        return preflight
-    started = time.perf_counter()
-    trace_id = request[TRACE_ID] = trace_of(request)
-    try:
-        if request.path.startswith(API) and request.path[len(API) : len(API) + 1] in ("", "/"):
-            await _sign_in(request)
-        response = await handler(request)
-    except web.HTTPException as error:
-        problem = _of_the_router(error)
-        response = failure(problem.status, problem.message, problem.errors, trace_id, problem.headers)
-        _report(request, problem, None)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the log the cause
-        known = failure_of(error)
-        problem = known or Failure(500, "The service failed.", [{"code": "INTERNAL", "message": "see its log"}])
-        response = failure(problem.status, problem.message, problem.errors, trace_id, problem.headers)
-        _report(request, problem, None if known and problem.status < 500 else error)
-    resource = request.match_info.route.resource
-    route = resource.canonical if resource is not None else "unknown"
-    request.app[PARTS].metrics.answered(request.method, route, response.status, time.perf_counter() - started)
-    return response
+    answered = parts.metrics.answered
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method == hdrs.METH_OPTIONS and (preflight := cors.preflight(request)) is not None:
+            return preflight
+        started = time.perf_counter()
+        trace_id = request[TRACE_ID] = trace_of(request)
+        try:
+            path = request.path
+            if path.startswith(API) or path == API[:-1]:
+                await _sign_in(request, parts)
+            response = await handler(request)
+        except web.HTTPException as error:
+            problem = _of_the_router(error)
+            response = failure(problem.status, problem.message, problem.errors, trace_id, problem.headers)
+            _report(request, problem, None)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the log the cause
+            known = failure_of(error)
+            problem = known or Failure(500, "The service failed.", [{"code": "INTERNAL", "message": "see its log"}])
+            response = failure(problem.status, problem.message, problem.errors, trace_id, problem.headers)
+            _report(request, problem, None if known and problem.status < 500 else error)
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource is not None else "unknown"
+        answered(request.method, route, response.status, time.perf_counter() - started)
+        return response
+
+    return answer
 
 
-async def _sign_in(request: web.Request) -> None:
+async def _sign_in(request: web.Request, parts: Parts) -> None:
     """All of the API, unknown paths too, is for those with a token."""
-    parts = request.app[PARTS]
     authorization = request.headers.get(hdrs.AUTHORIZATION)
     identity = parts.authenticator.remembered(authorization)
     if identity is None:
@@ -76,7 +79,7 @@ def trace_of(request: web.Request) -> str:
         context = get_current_span(_propagator.extract({"traceparent": traceparent})).get_span_context()
         if context.is_valid:
             return f"{context.trace_id:032x}"
-    return secrets.token_hex(16)
+    return random_trace_id()
 
 
 def _of_the_router(error: web.HTTPException) -> Failure:

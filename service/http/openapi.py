@@ -7,12 +7,11 @@ from functools import cached_property
 from typing import Any, Final
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
-from pydantic_core import core_schema
+from pydantic.json_schema import models_json_schema
 
-from service.http import answer_models
-from service.http.parameters import header_parameter, path_parameter, query_parameter
-from service.http.routes import ROUTES, Route
+from service.http import answer_models, event_models
+from service.http.parameters import event_parameter, header_parameter, path_parameter, query_parameter
+from service.http.routes import EVENT_PATHS, ROUTES, Route
 from service.http.statuses import CODES
 from service.http.unexpressed import unexpressed
 from service.settings import Settings
@@ -75,9 +74,11 @@ class Document:
 
     def _schemas(self) -> dict[str, Any]:
         bodies: set[type[BaseModel]] = {route.body for route in ROUTES if route.body is not None}
-        models = sorted({*bodies, *answer_models.ANSWERS}, key=lambda model: model.__name__)
+        models = sorted({*bodies, *answer_models.ANSWERS, event_models.EventsAnswer}, key=lambda model: model.__name__)
         _, definitions = models_json_schema(
-            [(model, "validation") for model in models], ref_template=_SCHEMAS + "{model}", schema_generator=_Plain
+            [(model, "validation") for model in models],
+            ref_template=_SCHEMAS + "{model}",
+            schema_generator=event_models.Plain,
         )
         schemas: dict[str, Any] = definitions["$defs"]
         for body in bodies:
@@ -91,7 +92,9 @@ class Document:
     def _operation(self, route: Route) -> dict[str, Any]:
         parameters = [path_parameter(name) for name in re.findall(r"{(\w+)}", route.path)]
         for name in route.query:
-            parameters += query_parameter(name, self._definitions)
+            parameters += (
+                event_parameter(name) if route.path in EVENT_PATHS else query_parameter(name, self._definitions)
+            )
         parameters += [header_parameter(name) for name in route.headers]
         module = route.handler.__module__.rpartition(".")[2]
         operation: dict[str, Any] = {
@@ -106,17 +109,6 @@ class Document:
             operation["requestBody"] = {"required": required, "content": _content(route.body)}
         rules = [rule.document() for rule in unexpressed(route)]
         return operation | {"x-ims-rule": rules} if rules else operation
-
-
-class _Plain(GenerateJsonSchema):
-    """Without titles, which repeat the names, and without the nulls that only stand for a member that is absent."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
-        return False
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        shown = super().default_schema(schema)
-        return {key: value for key, value in shown.items() if (key, value) != ("default", None)}
 
 
 def _narrow(member: dict[str, Any], codes: list[str]) -> None:
@@ -140,7 +132,8 @@ def _responses(route: Route) -> dict[str, Any]:
         statuses |= {403, 409, 422, *_WITH_BODY}
     if route.locked:
         statuses.add(412)
-    responses: dict[str, Any] = {str(route.status): success | {"content": _content(route.answer)}}
+    content = _EVENTS[route.path] if route.answer is None else _content(route.answer)
+    responses: dict[str, Any] = {str(route.status): success | {"content": content}}
     if "If-None-Match" in route.headers:
         responses["304"] = {"description": "As the client has it", "headers": success["headers"]}
     return responses | {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
@@ -162,6 +155,17 @@ def _content(model: type[BaseModel]) -> dict[str, Any]:
     return {_JSON: {"schema": {"$ref": _SCHEMAS + model.__name__}}}
 
 
+_EVENTS: Final = {
+    EVENT_PATHS[0]: _content(event_models.EventsAnswer),
+    EVENT_PATHS[1]: {
+        "text/event-stream": {
+            "schema": {"type": "string"},
+            "example": 'id: 42\nevent: ims.incident.edited\ndata: {"specversion":"1.0","id":"42"}\n\n',
+        }
+    },
+}
+
+
 def _open_paths() -> dict[str, Any]:
     """What anybody may ask."""
     health, status = _content(answer_models.Health), _content(answer_models.Status)
@@ -173,6 +177,9 @@ def _open_paths() -> dict[str, Any]:
         "/status": _open("status", "The state of every part, for people", status),
         "/metrics": _open("metrics", "Counts and times, for Prometheus", text),
         "/openapi.json": _open("openapi", "This document", {_JSON: {"schema": {"type": "object"}}}),
+        "/asyncapi.json": _open(
+            "asyncapi", "The events, as AsyncAPI has them", {_JSON: {"schema": {"type": "object"}}}
+        ),
         "/docs": _open("docs", "This document as a page", page),
     }
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from domain.attribute_types import NAME_PATTERN
 from domain.rules import MAX_OCC_LOCK, Moment
 from projections.listing import SORT_COLUMNS
+from projections.states import TOPICS
 from service.http.call import MAX_POSITION_DIGITS
 from service.http.models import schema_of
 from service.http.queries import (
@@ -19,8 +20,10 @@ from service.http.queries import (
     MAX_VALUES,
     PERIODS,
 )
+from service.subscribers.pages import DEFAULT_LIMIT, MAX_LIMIT
 
 UUID_PATTERN: Final = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+POSITION_PATTERN: Final = f"^[0-9]{{1,{MAX_POSITION_DIGITS}}}$"
 _TAG: Final = '(W/)?"[!#-~]*"'
 _TAGS: Final = {"type": "string", "pattern": rf"^(\*|{_TAG}(, ?{_TAG})*)$"}
 
@@ -41,7 +44,11 @@ HEADERS: Final[dict[str, tuple[str, Schema]]] = {
     ),
     "Ims-Min-Position": (
         "Wait until the read model has come to this position of the log, as `Ims-Position` named it.",
-        {"type": "string", "pattern": f"^[0-9]{{1,{MAX_POSITION_DIGITS}}}$"},
+        {"type": "string", "pattern": POSITION_PATTERN},
+    ),
+    "Last-Event-ID": (
+        "The last event that the client has; it counts more than `after`.",
+        {"type": "string", "pattern": POSITION_PATTERN},
     ),
     "traceparent": (
         "W3C Trace Context; failures answer its trace id. One of another form is ignored.",
@@ -66,6 +73,12 @@ def query_parameter(name: str, definitions: Mapping[str, str]) -> list[dict[str,
     return [_parameter(name, _SCHEMAS[name], _DESCRIPTIONS[name])]
 
 
+def event_parameter(name: str) -> list[dict[str, Any]]:
+    """The same name may mean something else in a feed of events than in a list of incidents."""
+    schema, description = _OF_EVENTS[name]
+    return [_parameter(name, schema, description)]
+
+
 def header_parameter(name: str) -> dict[str, Any]:
     description, schema = HEADERS[name]
     return {"name": name, "in": "header", "description": description, "schema": schema}
@@ -79,6 +92,18 @@ def _parameter(name: str, schema: Schema, description: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
+_OF_EVENTS: Final[dict[str, tuple[Schema, str]]] = {
+    "after": ({"type": "string", "pattern": POSITION_PATTERN}, "Events beyond this position; 0, the default, for all."),
+    "limit": (
+        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+        "Events of a page; there may be fewer although more follow.",
+    ),
+    "subject": ({"type": "string", "pattern": UUID_PATTERN}, "Only what is about this incident, comments included."),
+    "type": (
+        {"type": "array", "items": {"type": "string", "enum": list(TOPICS)}, "maxItems": MAX_VALUES},
+        "Only events of these types.",
+    ),
+}
 _EQUALS: Final = "Incidents whose attribute has this value; other attributes of the tenant in the same way."
 _TEXT: Final[Schema] = {"type": "string", "maxLength": MAX_VALUE, "pattern": r"^[^\u0000]*$"}
 _SCHEMAS: Final[dict[str, Schema]] = {

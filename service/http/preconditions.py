@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from aiohttp import web
 
@@ -17,8 +17,7 @@ _VERSION = re.compile(r'"(0|[1-9][0-9]{0,9})"')
 _DIGITS = re.compile(r"[0-9]{1,10}")
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(NamedTuple):
     """`conditional`: there was an If-Match; `match` is None where it is `*`, which whatever exists fulfils."""
 
     occ_lock: int | None
@@ -26,8 +25,14 @@ class Lock:
     conditional: bool
 
 
+UNLOCKED: Final = Lock(None, None, conditional=False)
+
+
 def lock_of(request: web.Request, body: Mapping[str, Json], query_lock: str | None = None) -> Lock:
     """Raises BadRequest where a lock or the header cannot be used, or body and query are at odds."""
+    header = _joined(request, "If-Match")
+    if header is None and query_lock is None and body.get("occ_lock") is None:
+        return UNLOCKED
     locks = set()
     if body.get("occ_lock") is not None:
         fault = OCC_LOCK(body["occ_lock"])
@@ -42,7 +47,6 @@ def lock_of(request: web.Request, body: Mapping[str, Json], query_lock: str | No
         locks.add(number)
     if len(locks) > 1:
         raise BadRequest(Fault("LOCKS_DIFFER", "the body and the query name different locks", "occ_lock"))
-    header = _joined(request, "If-Match")
     if header is None:
         return Lock(next(iter(locks), None), None, conditional=False)
     return Lock(next(iter(locks), None), _tags(header, "If-Match"), conditional=True)

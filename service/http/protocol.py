@@ -1,12 +1,12 @@
 """What the HTTP parser refuses is answered in the form of all failures, and nothing that was sent gets into the log."""
 
-import secrets
 from typing import Final
 
 import structlog
 from aiohttp import web
 
 from service.http.answers import failure
+from service.randomness import random_trace_id
 
 MAX_LINE: Final = 8190
 """Bytes of the request line, and of each header."""
@@ -29,7 +29,7 @@ class Protocol(web.RequestHandler):
     ) -> web.StreamResponse:
         if status >= 500 or request.writer.output_size:
             return super().handle_error(request, status, exc, message)
-        trace_id = secrets.token_hex(16)
+        trace_id = random_trace_id()
         _log.warning("request_failed", status=status, codes=["REQUEST_INVALID"], trace_id=trace_id)
         error = {"code": "REQUEST_INVALID", "message": _MESSAGE}
         response = failure(status, "The request is not valid.", [error], trace_id, {})

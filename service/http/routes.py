@@ -7,10 +7,11 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from service.http import answer_models as answers
-from service.http import attributes, comments, incident_lists, incidents, models
+from service.http import attributes, comments, events, incident_lists, incidents, models
 from service.http.call import Call
 from service.http.expectations import expect
 from service.http.queries import PAGING
+from service.parts import Parts
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
@@ -24,14 +25,15 @@ PATTERNS = {"id": UUID, "comment_id": UUID, "name": NAME}
 class Route:
     """`path` as OpenAPI has it. `role`: what the user must be allowed to do. `listed`: whether OpenAPI shows it.
 
-    `locked`: whether If-Match is looked at. `query` names the query parameters.
+    `answer` is None for events, whose models take long to make: `openapi.py` knows them. `locked`: whether If-Match is
+    looked at. `query` names the query parameters.
     """
 
     method: str
     path: str
     handler: Handler
     summary: str
-    answer: type[BaseModel]
+    answer: type[BaseModel] | None
     body: type[BaseModel] | None = None
     role: str = "read"
     status: int = 200
@@ -44,7 +46,9 @@ class Route:
         """The request headers that mean something here."""
         if self.method != "GET":
             return ("Idempotency-Key", "If-Match", "traceparent") if self.locked else ("Idempotency-Key", "traceparent")
-        if self.handler is incident_lists.codes:
+        if self.handler is events.stream:
+            return events.LAST_EVENT_ID, "traceparent"
+        if self.handler in (incident_lists.codes, events.events):
             return ("traceparent",)
         if self.handler is incidents.get:
             return "If-None-Match", "Ims-Min-Position", "traceparent"
@@ -62,6 +66,9 @@ class Route:
 _ALL = "/v1/incident"
 _ONE = f"{_ALL}/{{id}}"
 _COMMENT = f"{_ONE}/comments/{{comment_id}}"
+
+_EVENTS = "/v1/events"
+EVENT_PATHS = (_EVENTS, f"{_EVENTS}/stream")
 
 _LOCK = ("occ_lock",)
 _LISTED = (*incident_lists.ONCE, *incident_lists.REPEATABLE)
@@ -112,23 +119,28 @@ ROUTES = (
           answers.CommentAnswer, models.CommentEditBody, "write", locked=True),
     Route("DELETE", _COMMENT, comments.remove, "Remove a comment",
           answers.CommentAnswer, models.LockBody, "write", locked=True, query=_LOCK),
+    Route("GET", _EVENTS, events.events, "The events beyond a position, as CloudEvents",
+          None, query=(*events.ONCE, *events.REPEATABLE)),
+    Route("GET", f"{_EVENTS}/stream", events.stream, "The events from a position on, as they happen",
+          None, query=(*events.STREAMED, *events.REPEATABLE)),
 )
 # fmt: on
 
 
-def add_routes(app: web.Application) -> None:
+def add_routes(app: web.Application, parts: Parts) -> None:
     for route in ROUTES:
+        handle = _adapted(route, parts)
         if route.method == "GET":
-            app.router.add_get(route.pattern, _adapted(route), allow_head=True, expect_handler=expect)
+            app.router.add_get(route.pattern, handle, allow_head=True, expect_handler=expect)
         else:
-            app.router.add_route(route.method, route.pattern, _adapted(route), expect_handler=expect)
+            app.router.add_route(route.method, route.pattern, handle, expect_handler=expect)
 
 
-def _adapted(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _adapted(route: Route, parts: Parts) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     handler, writes, defines = route.handler, route.role == "write", route.role == "define"
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        call = Call(request)
+        call = Call(request, parts)
         if writes:
             call.may_write()
         elif defines:

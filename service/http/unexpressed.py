@@ -57,7 +57,7 @@ def _of_the_query(route: Route) -> Iterator[Unexpressed]:
 
 def _of_the_headers(route: Route) -> Iterator[Unexpressed]:
     if route.method == "GET":
-        if "Ims-Min-Position" in route.headers:
+        if "Ims-Min-Position" in route.headers or "after" in route.query:
             yield Unexpressed("The position is not beyond the end of the log.", ("POSITION_UNKNOWN",))
         return
     yield Unexpressed("A key stands for one request.", ("IDEMPOTENCY_KEY_REUSED",))

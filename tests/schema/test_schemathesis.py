@@ -36,7 +36,8 @@ CONFIG = schemathesis.Config.from_dict(
     }
 )
 
-schema = schemathesis.openapi.from_dict(DOCUMENT, config=CONFIG)
+# A stream has no end to wait for; its answers are looked at where it is tested.
+schema = schemathesis.openapi.from_dict(DOCUMENT, config=CONFIG).exclude(path="/v1/events/stream")
 _numbers = count()
 
 

@@ -1,0 +1,210 @@
+"""The feed of events: pages by position, and server-sent events (HTML Standard, 9.2) that go on from any of them."""
+
+import asyncio
+import re
+import socket
+import time
+from typing import Final
+from uuid import UUID
+
+import structlog
+from aiohttp import web
+
+from domain.errors import Fault, Invalid
+from projections.cloud_events import Published
+from projections.database import Unavailable
+from projections.states import TOPICS
+from service.auth.errors import KeysUnreachable, Unauthenticated
+from service.http.answers import COMMON, success
+from service.http.call import MAX_POSITION_DIGITS, Call
+from service.http.parameters import UUID_PATTERN
+from service.http.queries import Parameters
+from service.http.statuses import RETRY_SECONDS, BadRequest
+from service.parts import PARTS
+from service.store.mapper import UnreadableEvent
+from service.subscribers.pages import DEFAULT_LIMIT, MAX_LIMIT, Page, Wanted
+from service.subscribers.tail import Reader, TooManyReaders
+
+ONCE: Final = ("after", "limit", "subject")
+REPEATABLE: Final = ("type",)
+STREAMED: Final = ("after", "subject")
+
+HEARTBEAT_SECONDS: Final = 15.0
+"""A stream on which nothing happens says so this often, and looks whether the token is still trusted."""
+WRITE_SECONDS: Final = 30.0
+"""How long a reader may take to make room for what is written."""
+SEND_BUFFER: Final = 64 * 2**10
+"""Bytes that the kernel may hold for a reader; left alone, it takes megabytes for one who does not read."""
+RECONNECT_MILLISECONDS: Final = 1_000
+"""What readers are told to wait before they come again."""
+CATCH_UP: Final = 500
+"""Events read from the log at once for a reader that is behind."""
+
+LAST_EVENT_ID: Final = "Last-Event-ID"
+_HEADERS: Final = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no", **COMMON}
+_log = structlog.get_logger(__name__)
+
+
+async def events(call: Call) -> web.Response:
+    parameters = Parameters(call.request, ONCE, REPEATABLE)
+    wanted, after = _wanted(call, parameters), _position(parameters)
+    limit = parameters.whole("limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
+    parameters.done()
+    await _known(call, after, "after")
+    page = await call.parts.pages.page(wanted, after, limit)
+    data = b"[%b]" % b",".join(event.event for event in page.events)
+    return success(data, page={"next": page.next, "count": len(page.events), "more": page.more})
+
+
+async def stream(call: Call) -> web.StreamResponse:
+    """From a position on, for as long as the token holds."""
+    parameters = Parameters(call.request, STREAMED, REPEATABLE)
+    last = call.request.headers.get(LAST_EVENT_ID)
+    wanted, after = _wanted(call, parameters), _position(parameters)
+    parameters.done()
+    if last is not None:  # a reader that comes again has the `after` of its first time in its address
+        if not _is_position(last):
+            raise BadRequest(
+                Fault("HEADER_INVALID", "must be the id of an event, as the stream gave it", LAST_EVENT_ID)
+            )
+        after = int(last)
+    await _known(call, after, "after" if last is None else LAST_EVENT_ID)
+    first = await call.parts.pages.page(wanted, after, CATCH_UP)
+    response = web.StreamResponse(headers=_HEADERS)
+    try:
+        with call.parts.tail.reader(wanted, lambda: _abort(call.request)) as reader:
+            await response.prepare(call.request)
+            _bound(call.request)
+            if call.request.method != "HEAD":
+                await _Stream(call, response, reader).tell(first)
+    except TooManyReaders:
+        headers = {"Retry-After": str(RETRY_SECONDS)}
+        raise BadRequest(
+            Fault("READERS_LIMIT", "this process serves as many readers as it may"), 503, headers
+        ) from None
+    except (ConnectionError, TimeoutError):
+        _abort(call.request)
+    except BaseException:
+        if response.prepared:  # nothing else can be said any more
+            _abort(call.request)
+        raise
+    return response
+
+
+async def end_streams(app: web.Application) -> None:
+    app[PARTS].tail.close()
+
+
+def frame_of(event: Published) -> bytes:
+    """The event in the form of a stream. JSON has no line breaks, so that one line holds it."""
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.position, event.type.encode(), event.event)
+
+
+class _Stream:
+    """One connection: what the log has, then what is new, until the token or the reader ends."""
+
+    def __init__(self, call: Call, response: web.StreamResponse, reader: Reader) -> None:
+        self._call, self._response, self._reader = call, response, reader
+        self._tail, self._pages = call.parts.tail, call.parts.pages
+        self._position = 0
+
+    async def tell(self, first: Page) -> None:
+        await self._write(b"retry: %d\n\n" % RECONNECT_MILLISECONDS)
+        try:
+            await self._catch_up(first)
+            self._tail.listen(self._reader)
+            await self._catch_up(await self._next())  # what came before it began to listen
+            await self._follow()
+        except (Unavailable, UnreadableEvent) as error:
+            _log.warning("stream_ended", error=str(error))
+
+    async def _catch_up(self, page: Page) -> None:
+        while True:
+            if page.events:
+                await self._write(b"".join(map(frame_of, page.events)))
+            self._position = page.next
+            if not page.more or self._reader.ended or self._seconds_left() <= 0:
+                return
+            page = await self._next()
+
+    async def _next(self) -> Page:
+        return await self._pages.page(self._reader.wanted, self._position, CATCH_UP)
+
+    async def _follow(self) -> None:
+        reader, check_at = self._reader, time.monotonic() + HEARTBEAT_SECONDS
+        while not reader.ended:
+            if self._seconds_left() <= 0:
+                await self._write(_end("TOKEN_EXPIRED"))
+                return
+            frames = await reader.take(max(0.0, min(check_at - time.monotonic(), self._seconds_left())))
+            new = [frame for position, frame in frames if position > self._position]
+            if new:
+                self._position = frames[-1][0]
+                await self._write(b"".join(new))
+            if time.monotonic() >= check_at:
+                if not await self._trusted():
+                    await self._write(_end("TOKEN_INVALID"))
+                    return
+                if not new:
+                    await self._write(b": nothing new\n\n")
+                check_at = time.monotonic() + HEARTBEAT_SECONDS
+
+    def _seconds_left(self) -> float:
+        return self._call.identity.expires_at - time.time()
+
+    async def _trusted(self) -> bool:
+        """The keys may have been withdrawn; while they are out of reach, the token is taken for what it was."""
+        try:
+            await self._call.parts.authenticator.authenticate(self._call.request.headers.get("Authorization"))
+        except Unauthenticated:
+            return False
+        except KeysUnreachable:
+            return True
+        return True
+
+    async def _write(self, data: bytes) -> None:
+        async with asyncio.timeout(WRITE_SECONDS):
+            await self._response.write(data)
+
+
+def _end(code: str) -> bytes:
+    return b'event: ims.end\ndata: {"code":"%b"}\n\n' % code.encode()
+
+
+def _wanted(call: Call, parameters: Parameters) -> Wanted:
+    types, subject = parameters.all("type"), parameters.one("subject")
+    if not TOPICS.keys() >= set(types):
+        parameters.fault("PARAMETER_INVALID", f"must be one of {', '.join(TOPICS)}", "type")
+        types = []
+    if subject is not None and not re.fullmatch(UUID_PATTERN, subject):
+        parameters.fault("PARAMETER_INVALID", "must be the id of an incident", "subject")
+        subject = None
+    return Wanted(call.tenant_id, frozenset(types), None if subject is None else UUID(subject))
+
+
+def _position(parameters: Parameters) -> int:
+    text = parameters.one("after")
+    if text is not None and not _is_position(text):
+        parameters.fault("PARAMETER_INVALID", "must be a position, 0 for the beginning", "after")
+    return int(text) if text is not None and _is_position(text) else 0
+
+
+def _is_position(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= MAX_POSITION_DIGITS
+
+
+async def _known(call: Call, position: int, field: str) -> None:
+    """Raises Invalid beyond the end of the log: whoever asks has followed another log, or one that was restored."""
+    if position > call.parts.feed.head.value and position > await call.parts.log.head():
+        raise Invalid([Fault("POSITION_UNKNOWN", "is beyond the end of the log", field)])
+
+
+def _bound(request: web.Request) -> None:
+    connection = request.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+
+
+def _abort(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
