@@ -4,15 +4,16 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import orjson
 import structlog
 from aiohttp import web
 
+from domain.event import Recorded
 from projections import lease
-from projections.follower import Follower, Stopped
+from projections.follower import Follower, Stopped, Tables
 from projections.lease import Leases
 from projections.read_models import FOLLOWER, ReadModels
 from service.aggregates import Aggregates
@@ -24,6 +25,7 @@ from service.freshness import Freshness
 from service.http.bodies import MAX_BODY
 from service.http.cors import allow_origins
 from service.http.docs import add_docs
+from service.http.events import end_streams, frame_of
 from service.http.health import add_health
 from service.http.middlewares import every_request
 from service.http.routes import add_routes
@@ -33,6 +35,9 @@ from service.rate_limit import RateLimit
 from service.settings import Settings
 from service.store.feed import Feed
 from service.store.writer import Writer
+from service.streams.publishing import publisher
+from service.subscribers.pages import EventPages
+from service.subscribers.tail import Tail
 
 RELEASE_SECONDS = 0.5
 """What the followers have at the end."""
@@ -46,22 +51,26 @@ def application(parts: Parts) -> web.Application:
     """What is served: the API where this process runs it, the state of the process in any case."""
     app = web.Application(client_max_size=MAX_BODY)
     app[PARTS] = parts
-    allow_origins(app, parts.settings.cors_origins)
-    app.middlewares.append(every_request)
+    cors = allow_origins(app, parts.settings.cors_origins)
+    app.middlewares.append(every_request(parts, cors))
     add_health(app)
     if "api" in parts.settings.run:
-        add_routes(app)
+        add_routes(app, parts)
         add_docs(app, parts.settings)
+        app.on_shutdown.append(end_streams)
     return app
 
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Parts]:
     """All parts of a service, their background tasks running until the end."""
-    async with open_engine(settings) as engine, authenticator(settings) as signing_in:
+    async with AsyncExitStack() as opened:
+        engine = await opened.enter_async_context(open_engine(settings))
+        signing_in = await opened.enter_async_context(authenticator(settings))
         feed = Feed(engine.log)
         await feed.start()
         leases = await open_leases(engine)
+        publishing = await opened.enter_async_context(publisher(settings, engine.log, feed, leases, _nowhere, _noticed))
         await engine.database.define(read_models(engine, 1).tables())
 
         freshness = Freshness(
@@ -82,8 +91,11 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             freshness=freshness,
             leases=leases,
             metrics=Metrics(),
-            rate_limit=RateLimit(settings.requests_per_tenant, settings.redis_url),
+            pages=EventPages(engine.log),
+            tail=Tail(engine.log, feed, frame_of),
+            rate_limit=RateLimit(settings.requests_per_tenant, settings.redis_url, settings.redis_ca_file),
             follower=_follower(engine, feed, leases, freshness) if "projector" in settings.run else None,
+            publisher=publishing,
         )
         if parts.follower is not None:
             freshness.hurry = parts.follower.hurry
@@ -105,20 +117,21 @@ def read_models(engine: Engine, generation: int) -> ReadModels:
     return ReadModels(engine.database.dialect, orjson, generation)
 
 
-def _follower(engine: Engine, feed: Feed, leases: Leases, freshness: Freshness) -> Follower:
+def _noticed(event: str, what: str) -> None:
+    _log.warning(event, detail=what)
+
+
+def _nowhere(_generation: int, _position: int) -> None:
+    """Nobody in this process waits for the streams."""
+
+
+def _follower(engine: Engine, feed: Feed, leases: Leases, freshness: Freshness) -> Follower[Recorded]:
     def moved(generation: int, position: int) -> None:
         freshness.moved(generation, position)
         engine.tell_read(f"{generation} {position}")
 
-    return Follower(
-        FOLLOWER,
-        feed,
-        engine.database,
-        leases,
-        lambda generation: read_models(engine, generation),
-        moved,
-        lambda event, what: _log.warning(event, detail=what),
-    )
+    tables = Tables(engine.database, leases, lambda generation: read_models(engine, generation))
+    return Follower(FOLLOWER, feed, tables, leases, moved, _noticed)
 
 
 @asynccontextmanager
@@ -127,11 +140,15 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
     engine.listen(lambda _: parts.feed.ring(), parts.freshness.heard)
     engine.on_loss(parts.freshness.doubt)
     writing = asyncio.create_task(parts.writer.run(), name="writer")
-    loops = {"feed": parts.feed.run(), "freshness": parts.freshness.run()}
+    loops = {"feed": parts.feed.run(), "freshness": parts.freshness.run(), "tail": parts.tail.run()}
     if engine.bells is not None:
         loops["bells"] = engine.bells.run()
     if parts.follower is not None:
         loops["follower"] = _following(parts, parts.follower)
+    if parts.publisher is not None:
+        loops["publisher"] = _following(parts, parts.publisher.follower)
+        if parts.publisher.trimming is not None:
+            loops["trimming"] = parts.publisher.trimming.run()
     tasks = [asyncio.create_task(_watched(name, loop)) for name, loop in loops.items()]
     try:
         yield
@@ -149,7 +166,7 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _following(parts: Parts, follower: Follower) -> None:
+async def _following(parts: Parts, follower: Follower[Any]) -> None:
     try:
         await follower.run()
     except Stopped as stopped:

@@ -1,8 +1,9 @@
-"""The command line: `ims serve`, `ims token`, `ims projections status`, `ims projections rebuild`."""
+"""The command line of the service."""
 
 import asyncio
 import re
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, NoReturn
 
@@ -16,15 +17,21 @@ from service.logs import configure_logs
 from service.settings import InvalidSettings, Settings, load_settings
 from service.store.migrations import SchemaTooNew
 from service.store.sqlite import InUse
+from service.subscribers.entries import Altered, Hole, NotAllowed, WouldSpoil
 
 _LIFE = re.compile(r"(\d{1,6})(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
-_KNOWN = (InvalidSettings, InUse, SchemaTooNew, Stopped, Unavailable, LocalKeyUnusable, MintingRefused, OSError)
+_KNOWN = (
+    InvalidSettings, InUse, SchemaTooNew, Stopped, Unavailable, LocalKeyUnusable, MintingRefused, Hole, Altered,
+    NotAllowed, WouldSpoil, OSError,
+)  # fmt: skip
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 projections = typer.Typer(no_args_is_help=True, help="The read models: how far they are, and building them anew.")
 cli.add_typer(projections, name="projections")
+events = typer.Typer(no_args_is_help=True, help="The streams of events: following them, and how far they are.")
+cli.add_typer(events, name="events")
 
 
 def main() -> None:
@@ -73,6 +80,75 @@ def rebuild() -> None:
     from service.read_model_commands import rebuild as rebuild_read_models  # noqa: PLC0415
 
     asyncio.run(rebuild_read_models(_settings()))
+
+
+@events.command("status")
+def events_status(
+    every: Annotated[bool, typer.Option("--all", help="Also the streams that are whole and have no groups.")] = False,
+) -> None:
+    """Print how far each stream and each consumer group is behind the log."""
+    from service.stream_commands import print_status  # noqa: PLC0415
+
+    asyncio.run(print_status(_settings(), every=every))
+
+
+Stream = Annotated[str | None, typer.Option(help="The stream's name, if not `ims:events`.")]
+Tenant = Annotated[str | None, typer.Option(help="The stream of this tenant alone.")]
+
+
+@events.command("tail")
+def events_tail(
+    after: Annotated[int, typer.Option(min=0, help="Only what comes after this position.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="A CloudEvent a line.")] = False,
+    tenant: Tenant = None,
+    stream: Stream = None,
+) -> None:
+    """Print all of history, then each change as it happens."""
+    from service.event_commands import stream_of, tail  # noqa: PLC0415
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(tail(_settings(), stream_of(stream, tenant), after, json=json))
+
+
+@events.command("consume")
+def events_consume(
+    group: Annotated[str, typer.Option(help="Consumer group; it is made where there is none.")],
+    name: Annotated[str, typer.Option(help="This member of the group: the same one after a restart.")],
+    tenant: Tenant = None,
+    exec: Annotated[  # noqa: A002
+        str | None, typer.Option(help="Command for each event, which it gets on stdin; exit code 0 is success.")
+    ] = None,
+    attempts: Annotated[int, typer.Option(min=1, help="Tries before an event is put aside on ims:dead:<group>.")] = 5,
+    idle: Annotated[float, typer.Option(min=1, help="Seconds until another member may claim what is left.")] = 30,
+    over_holes: Annotated[bool, typer.Option("--over-holes", help="Warn of a hole rather than stop at it.")] = False,
+    stream: Stream = None,
+) -> None:
+    """Handle each event as a member of a consumer group: print it, or run a command."""
+    from service.event_commands import Limits, consume, stream_of  # noqa: PLC0415
+
+    limits = Limits(attempts, idle, stop_at_hole=not over_holes)
+    asyncio.run(consume(_settings(), stream_of(stream, tenant), group, name, exec, limits))
+
+
+@events.command("republish")
+def events_republish(
+    first: Annotated[int, typer.Option("--from", min=1, help="The first position.")],
+    stream: Annotated[str, typer.Option(help="The stream to write into; none of the publisher's own.")],
+    last: Annotated[int | None, typer.Option("--to", min=1, help="The last position.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Only events of this tenant.")] = None,
+) -> None:
+    """Write a part of history into another stream, in the form of the others."""
+    from service.event_commands import republish  # noqa: PLC0415
+
+    asyncio.run(republish(_settings(), first, last, stream, tenant))
+
+
+@cli.command()
+def restored() -> None:
+    """Declare that the database was restored from a backup: another log id, streams under new names."""
+    from service.stream_commands import restored as declare_restored  # noqa: PLC0415
+
+    asyncio.run(declare_restored(_settings()))
 
 
 def _settings() -> Settings:

@@ -17,7 +17,10 @@ def configure_logs(settings: Settings) -> None:
         )
         traces: structlog.types.Processor = structlog.processors.format_exc_info
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # structlog's own choice shows local variables: tokens and bodies among them.
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
         traces = structlog.stdlib.PositionalArgumentsFormatter()
     shared: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,

@@ -5,6 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
+from domain.event import Recorded
 from projections.database import Database
 from projections.follower import Follower
 from projections.lease import Leases
@@ -18,11 +19,14 @@ from service.settings import Settings
 from service.store.feed import Feed
 from service.store.log import Log
 from service.store.writer import Writer
+from service.streams.publishing import PublishingProcess
+from service.subscribers.pages import EventPages
+from service.subscribers.tail import Tail
 
 
 @dataclass(slots=True)
 class Parts:
-    """`follower` is None where this process builds no read models."""
+    """`follower` is None where this process builds no read models, `publisher` where it publishes nothing."""
 
     settings: Settings
     authenticator: Authenticator
@@ -36,7 +40,10 @@ class Parts:
     leases: Leases
     metrics: Metrics
     rate_limit: RateLimit
-    follower: Follower | None
+    pages: EventPages
+    tail: Tail
+    follower: Follower[Recorded] | None
+    publisher: PublishingProcess | None
     stopped: str = ""
     """Why a follower of this process has stopped for good; empty while all is well."""
 

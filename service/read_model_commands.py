@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from projections.follower import BATCH, Follower
+from projections.follower import BATCH, Follower, Tables
 from projections.lease import Lease, LeaseLost, Leases
 from projections.read_models import FOLLOWER, REBUILD
 from service.app import open_leases, read_models
@@ -64,7 +64,7 @@ async def _build(engine: Engine, leases: Leases, lease: Lease, generation: int) 
     with _progress() as progress:
         bar = progress.add_task("events", total=feed.head.value)
         follower = Follower(
-            REBUILD, feed, engine.database, leases, lambda _: models,
+            REBUILD, feed, Tables(engine.database, leases, lambda _: models), leases,
             lambda _, position: progress.update(bar, completed=position), lambda *_: None,
         )  # fmt: skip
         while True:

@@ -15,13 +15,11 @@ from service.auth.minting import mint
 from service.http.protocol import MAX_LINE, Runner
 from service.settings import Settings
 
-KEEP_ALIVE_SECONDS = 75.0
-"""A connection that is idle, or does not send the whole head of a request, is closed then."""
 LINGERING_SECONDS = 1.0
 """How long the rest of a refused body is still read, so that the client gets to see its answer."""
 BACKLOG = 1024
 """Connections that wait to be accepted."""
-YOUNG_OBJECTS = 10_000
+YOUNG_OBJECTS = 50_000
 """New objects after which the garbage collector looks at them; a request makes some hundred."""
 SAMPLE_TOKEN_LIFE = timedelta(hours=12)
 
@@ -44,7 +42,7 @@ async def _serve(settings: Settings) -> None:
             max_line_size=MAX_LINE,
             max_field_size=MAX_LINE,
             shutdown_timeout=settings.shutdown_timeout,
-            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            keepalive_timeout=settings.idle_timeout,
             lingering_time=LINGERING_SECONDS,
         )
         await runner.setup()

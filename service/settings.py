@@ -1,5 +1,6 @@
 """Every setting of the service, its unit and its default: the only place that reads the environment."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -8,8 +9,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.attribute_types import MAX_DEFINITIONS, AttributeType, is_attribute_name
 from domain.codes import Codes
+from service.streams.address import parse
 
 Role = Literal["api", "projector", "publisher"]
+Stream = Literal["all", "tenants"]
 Words = Annotated[tuple[str, ...], NoDecode]
 
 POSTGRES_SCHEMES = ("postgresql://", "postgres://")
@@ -31,7 +34,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".ims"), description="Folder of the embedded database and of the local signing key.")
     run: Annotated[tuple[Role, ...], NoDecode] = Field(
         ("api", "projector", "publisher"),
-        description="What this process does: `api`, `projector`; `publisher` is kept for the event streams.",
+        description="What this process does: `api`, `projector` builds the read models, `publisher` the event streams.",
     )
 
     database_url: str = Field(
@@ -46,8 +49,23 @@ class Settings(BaseSettings):
         8.0, gt=0, le=60, description="Seconds until a write whose outcome is not known is answered 503."
     )
     redis_url: str = Field(
-        "", description="`redis://…`: rate limits are counted there for all processes together; empty: each for itself."
+        "",
+        description="`redis://…`, `rediss://…` or `redis+sentinel://host:port,host:port/master`: events are published "
+        "and rate limits counted there; empty: nothing is published.",
     )
+    redis_ca_file: Path | None = Field(
+        None, description="File with the certificates to trust Redis by, in place of the system's."
+    )
+    redis_timeout: float = Field(5.0, gt=0, le=60, description="Seconds Redis may take to answer.")
+    redis_replicas: int = Field(
+        0, ge=0, le=10, description="Replicas of Redis that must have an event before it counts as published."
+    )
+    streams: Annotated[tuple[Stream, ...], NoDecode] = Field(
+        ("all", "tenants"),
+        description="Which streams there are: `all`, one for all tenants together; `tenants`, one for each.",
+    )
+    stream_max_age: int = Field(0, ge=0, description="Seconds that events stay in the streams; 0: for ever.")
+    stream_max_length: int = Field(0, ge=0, description="Events that each stream keeps, the newest; 0: all.")
 
     status_codes: Words = Field(
         ("NEW", "OPEN", "INVESTIGATING", "RESOLVED", "CLOSED"), description="Allowed values of `status`."
@@ -81,12 +99,19 @@ class Settings(BaseSettings):
     )
     read_timeout: float = Field(1.0, gt=0, le=30, description="Seconds a read waits for the read model, then 503.")
     request_timeout: float = Field(10.0, gt=0, le=300, description="Seconds a client has to send a request's body.")
+    idle_timeout: float = Field(
+        75.0,
+        gt=0,
+        le=3600,
+        description="Seconds after which a connection is closed that has sent no whole request head.",
+    )
     shutdown_timeout: float = Field(8.0, gt=0, le=60, description="Seconds that requests in flight have on SIGTERM.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     log_format: Literal["json", "console"] = Field("json", description="Form of the log records, on stderr.")
 
     @field_validator(
-        "run", "status_codes", "type_codes", "severity_codes", "deployer_roles", "read_only_roles", "cors_origins",
+        "run", "streams", "status_codes", "type_codes", "severity_codes", "deployer_roles", "read_only_roles",
+        "cors_origins",
         mode="before",
     )  # fmt: skip
     @classmethod
@@ -111,6 +136,13 @@ class Settings(BaseSettings):
     def _known_engine(cls, value: str) -> str:
         if value and not value.startswith((SQLITE_SCHEME, *POSTGRES_SCHEMES)):
             raise ValueError("begin with sqlite:/// or postgresql://")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis(cls, value: str) -> str:
+        if value:
+            parse(value)
         return value
 
     @model_validator(mode="after")
@@ -140,7 +172,7 @@ class Settings(BaseSettings):
             return None
         return self.rate_limit or (POSTGRES_RATE_LIMIT if self.postgres else None)
 
-    @property
+    @cached_property
     def codes(self) -> Codes:
         return Codes(self.status_codes, self.type_codes, ("", *self.severity_codes))
 

@@ -1,8 +1,9 @@
 """From the claims of a verified token to the identity that the rest of the service knows."""
 
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from service.auth.errors import Refusal, Unauthenticated, invalid
@@ -14,6 +15,7 @@ MAX_USER_NAME = 200  # code points
 FALLBACK_TENANT_CLAIMS = {"active_tenant.tenant_id": "active_tenant.id"}
 REALM_ROLES_CLAIM = "realm_access.roles"
 REALM_ROLES = frozenset({"system-admin"})
+NEVER = 2**62  # Unix seconds
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -25,6 +27,8 @@ class Identity:
     roles: frozenset[str]
     may_define: bool
     may_write: bool
+    expires_at: float = field(default=math.inf, compare=False)
+    """Unix seconds, as the token has it."""
 
 
 class Claims:
@@ -49,6 +53,7 @@ class Claims:
             roles=roles,
             may_define=may_write and not roles.isdisjoint(self._deployers),
             may_write=may_write,
+            expires_at=_expiry(claims),
         )
 
     def _tenant_id(self, claims: Mapping[str, Any]) -> str:
@@ -82,6 +87,12 @@ def find_claim(claims: Mapping[str, Any], path: str) -> Any:
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
+
+
+def _expiry(claims: Mapping[str, Any]) -> float:
+    value = claims.get("exp")
+    # An integer may be too long for a float.
+    return float(min(value, NEVER)) if isinstance(value, int | float) else math.inf
 
 
 def _user_id(claims: Mapping[str, Any]) -> str:

@@ -115,5 +115,11 @@ async def driven(orders: dict[str, object]) -> dict[str, object]:
     return run.result()
 
 
+def tell(answer: dict[str, object]) -> None:
+    """On stdout, all of it: where Python is unbuffered, `print` drops what is left when a signal cuts a write short."""
+    with open(sys.stdout.fileno(), "wb", closefd=False) as output:
+        output.write(json.dumps(answer).encode())
+
+
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(driven(json.load(sys.stdin)))))
+    tell(uvloop.run(driven(json.load(sys.stdin))))

@@ -1,20 +1,32 @@
 """Both load generators send what they are told to, and count every answer that is not a good one."""
 
 import asyncio
+import fcntl
+import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import termios
+import time
+from array import array
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.bench import load
+from tests.bench.competitors import ROOT
 from tests.bench.load import Load, created, measured
 from tests.bench.traffic import REQUESTS
 
 IDS = ("a", "b", "c")
+FULL = 60 * 1024  # bytes that wait in a pipe of 64 KiB when its writer has to wait too
 
 
 class Seen:
@@ -82,3 +94,29 @@ async def test_seeding_gives_the_ids_of_what_was_created_and_takes_no_failure(id
     with pytest.raises(RuntimeError, match="'failures': 1"):
         await asyncio.to_thread(created, work, 3)
     await server.close()
+
+
+def test_a_long_answer_arrives_whole_though_signals_interrupt_it() -> None:
+    """A full pipe, and a child that is stopped and goes on in the middle of its write."""
+    answer = {"ids": ["x" * 36] * 20_000}
+    code = f"from tests.bench.loader import tell; tell({{'ids': ['x' * 36] * {len(answer['ids'])}}})"
+    with subprocess.Popen([sys.executable, "-u", "-c", code], cwd=ROOT, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        pipe = child.stdout.fileno()
+        while _waiting(pipe) < FULL:
+            time.sleep(0.005)
+        received = os.read(pipe, FULL // 2)
+        child.send_signal(signal.SIGSTOP)
+        while psutil.Process(child.pid).status() != psutil.STATUS_STOPPED:
+            time.sleep(0.005)
+        child.send_signal(signal.SIGCONT)
+        received += child.stdout.read()
+    assert child.returncode == 0
+    assert json.loads(received) == answer
+
+
+def _waiting(pipe: int) -> int:
+    """Bytes in the pipe that nobody has read yet."""
+    count = array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return count[0]

@@ -1,0 +1,121 @@
+"""`python -m tests.bench.streams`: publishing to Redis Streams. Catching up, latency, and what it costs the API.
+
+Ratios are of one machine within one run: the service with and without publishing takes turns.
+"""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import UUID
+
+from domain.event import ActEvent
+from service.engines import open_engine
+from service.settings import Settings
+from service.store.mapper import entry_of
+from tests.bench.competitors import POSTGRES
+from tests.bench.load import Load, measured
+from tests.bench.paced import latencies
+from tests.bench.traffic import REQUESTS
+from tests.projections.histories import long_history
+from tests.servers.postgres import Postgres
+from tests.servers.process import ServiceProcess
+from tests.servers.redis import RedisServer
+
+HISTORY = 60_000
+"""Events that a publisher catches up with."""
+GROUP = 200
+RATE, LATENCY_SECONDS = 1_000, 8
+CONNECTIONS, ROUNDS, TURN_SECONDS = 32, 3, 3
+STREAM = "ims:events"
+REDIS: dict[str, str | int] = {"appendonly": "yes", "appendfsync": "everysec"}
+CATCH_UP_MARK, P50_MARK, P99_MARK, COST_MARK = 30_000, 5.0, 25.0, 0.10
+
+
+def main() -> None:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="ims-bench-")))
+        postgres = stack.enter_context(Postgres(**POSTGRES))
+        rate = _catching_up(postgres, folder)
+        _say(f"catching up, one stream: {rate:,.0f} events/s (mark: {CATCH_UP_MARK:,})")
+        with RedisServer(**REDIS) as redis, _service(postgres, folder, "latency", redis) as service:
+            port, token = _port(service), service.token()
+            latencies(port, token, redis.port, STREAM, RATE, 2)
+            answered, taken = latencies(port, token, redis.port, STREAM, RATE, LATENCY_SECONDS)
+        p50, p99 = taken[len(taken) // 2], taken[len(taken) * 99 // 100]
+        _say(f"from the answer to XREAD at {answered:,.0f} creates/s: p50 {p50:.1f} ms, p99 {p99:.1f} ms "
+             f"(marks: {P50_MARK:g} and {P99_MARK:g})")  # fmt: skip
+        without, publishing = _cost(postgres, folder)
+        _say(f"creates at {CONNECTIONS} connections: {without:,.0f}/s, {publishing:,.0f}/s while publishing, "
+             f"{1 - publishing / without:+.0%} (mark: under {COST_MARK:.0%})")  # fmt: skip
+
+
+def _catching_up(postgres: Postgres, folder: Path) -> float:
+    url = postgres.create_database("history")
+    asyncio.run(_record(url, folder, list(long_history(HISTORY))))
+    with RedisServer(**REDIS) as redis:
+        settings = {"database_url": url, "redis_url": redis.url, "run": "publisher", "streams": "all"}
+        with redis.client() as look, ServiceProcess(folder, settings):
+            while not (first := int(look.xlen(STREAM))):
+                time.sleep(0.001)
+            began = time.perf_counter()
+            while (reached := int(look.xlen(STREAM))) < HISTORY:
+                time.sleep(0.005)
+            return (reached - first) / (time.perf_counter() - began)
+
+
+async def _record(url: str, folder: Path, events: list[ActEvent]) -> None:
+    """In groups, no two events of one aggregate in any."""
+    async with open_engine(Settings(database_url=url, data_dir=folder)) as engine:
+        group: dict[UUID, ActEvent] = {}
+        for event in [*events, None]:
+            if event is None or len(group) == GROUP or event.originator_id in group:
+                await engine.log.append([entry_of(one, repeatable=False) for one in group.values()])
+                group = {}
+            if event is not None:
+                group[event.originator_id] = event
+
+
+def _cost(postgres: Postgres, folder: Path) -> tuple[float, float]:
+    ids = folder / "ids"
+    ids.write_text("no id is asked for\n")
+    rates: dict[str, list[float]] = {"without": [], "publishing": []}
+    with (
+        RedisServer(**REDIS) as redis,
+        _service(postgres, folder, "without", None) as without,
+        _service(postgres, folder, "publishing", redis) as publishing,
+    ):
+        for turn in range(ROUNDS + 1):
+            for name, service in (("without", without), ("publishing", publishing)):
+                load = Load(_port(service), REQUESTS["create"], service.token(), ids, turn * 1_000_003, CONNECTIONS)
+                measurement = measured(load, TURN_SECONDS)
+                if turn:  # the first one warms up
+                    rates[name].append(measurement.rate)
+                time.sleep(0.5)
+    return statistics.median(rates["without"]), statistics.median(rates["publishing"])
+
+
+@contextmanager
+def _service(postgres: Postgres, folder: Path, name: str, redis: RedisServer | None) -> Iterator[ServiceProcess]:
+    settings = {"database_url": postgres.create_database(name), "rate_limit": "off"}
+    if redis is not None:
+        settings["redis_url"] = redis.url
+    own = folder / name
+    own.mkdir()
+    with ServiceProcess(own, settings) as service:
+        yield service
+
+
+def _port(service: ServiceProcess) -> int:
+    return int(service.url.rpartition(":")[2])
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()
