@@ -33,6 +33,8 @@ REDIS_SECONDS: Final = 5.0
 MAX_REMEMBERED: Final = 10_000
 """Positions that this member has handled and would recognise."""
 DEAD: Final = "ims:dead"
+LONG_AGO: Final = float("-inf")
+"""Since when this member holds what it was given before it was started."""
 
 Handle = Callable[[Entry], Awaitable[None]]
 _log = structlog.get_logger(__name__)
@@ -69,6 +71,8 @@ class Consumer:
         self._wire, self._handle, self._limits = wire, handle, limits
         self._handled: OrderedDict[int, str] = OrderedDict()
         self._held: set[int] = set()
+        self._sure_until = 0.0
+        """Until then nobody can have claimed what this member holds."""
         self._claim_at = 0.0
 
     @classmethod
@@ -105,7 +109,7 @@ class Consumer:
             (pending,) = await self._ask(("XPENDING", self.stream, self.group, start, "+", BATCH, self.name))
             if not pending:
                 return
-            await self._again({position_of(id): deliveries for id, _, _, deliveries in pending})
+            await self._again({position_of(id): deliveries for id, _, _, deliveries in pending}, LONG_AGO)
             start = f"({pending[-1][0].decode()}"
 
     async def _turn(self) -> None:
@@ -120,15 +124,17 @@ class Consumer:
         entries = read_of(answer)
         if entries:
             await self._look_for_holes(entries, _last_delivered(groups, self.group))
-            async with self._holding(entry.position for entry in entries):
+            async with self._holding((entry.position for entry in entries), now):
                 for entry in entries:
-                    await self._one(entry, 1)
+                    if await self._still_held(entry.position):
+                        await self._one(entry, 1)
                     self._held.discard(entry.position)
 
     async def _claim(self) -> None:
         """What members left that are not heard of any more."""
         start = "0-0"
         while True:
+            asked = asyncio.get_running_loop().time()
             words = (self.stream, self.group, self.name, int(self._limits.idle * 1000), start, "COUNT", BATCH, "JUSTID")
             (answer,) = await self._ask(("XAUTOCLAIM", *words))
             start, ids = answer[0].decode(), [id.decode() for id in answer[1]]
@@ -137,15 +143,17 @@ class Consumer:
                 (pending,) = await self._ask(
                     ("XPENDING", self.stream, self.group, ids[0], ids[-1], len(ids), self.name)
                 )
-                await self._again({position_of(id): deliveries for id, _, _, deliveries in pending})
+                await self._again({position_of(id): deliveries for id, _, _, deliveries in pending}, asked)
             if start == "0-0":
                 return
 
-    async def _again(self, deliveries: dict[int, int]) -> None:
+    async def _again(self, deliveries: dict[int, int], since: float) -> None:
         """What was delivered before, so often. Only what is begun counts as delivered once more: nothing that merely
         stood behind an event which ends its consumers is put aside with it."""
-        async with self._holding(deliveries):
+        async with self._holding(deliveries, since):
             for position, before in deliveries.items():
+                if not await self._still_held(position):
+                    continue
                 id = id_of(position)
                 claimed, previous = await self._ask(
                     ("XCLAIM", self.stream, self.group, self.name, 0, id),
@@ -225,9 +233,10 @@ class Consumer:
         await self._ask(("XADD", self.dead, "*", *fields))
 
     @asynccontextmanager
-    async def _holding(self, positions: Iterable[int]) -> AsyncIterator[None]:
-        """Nobody claims what this member works on, however long that takes."""
+    async def _holding(self, positions: Iterable[int], since: float) -> AsyncIterator[None]:
+        """Nobody claims what this member works on, however long that takes; `since` then it was asked for."""
         self._held = set(positions)
+        self._sure_until = since + self._limits.idle
         task = asyncio.create_task(self._hold_on())
         try:
             yield
@@ -238,10 +247,30 @@ class Consumer:
     async def _hold_on(self) -> None:
         while True:
             await asyncio.sleep(self._limits.idle / 3)
-            ids: list[str] = [id_of(position) for position in self._held]
             if self._held and self._wire.open:
-                with suppress(Unavailable):  # whoever acknowledges next hears of it
-                    await self._wire.ask([("XCLAIM", self.stream, self.group, self.name, 0, *ids, "JUSTID")])
+                with suppress(Unavailable, _GroupGone):  # whoever acknowledges next hears of it
+                    await self._renew()
+
+    async def _still_held(self, position: int) -> bool:
+        """Whoever was paused for long may find that another member handles by now what this one was given."""
+        if asyncio.get_running_loop().time() >= self._sure_until:
+            await self._renew()
+        return position in self._held
+
+    async def _renew(self) -> None:
+        """Say that this member still works on what it holds, and let go of what another has claimed."""
+        asked = asyncio.get_running_loop().time()
+        span = id_of(min(self._held)), id_of(max(self._held))
+        (pending,) = await self._ask(("XPENDING", self.stream, self.group, *span, BATCH, self.name))
+        mine = {position_of(id) for id, *_ in pending}
+        lost = self._held - mine
+        if lost:
+            _log.warning("claimed_by_another", stream=self.stream, events=len(lost), first=min(lost))
+        self._held &= mine
+        if self._held:
+            ids = map(id_of, sorted(self._held))
+            await self._ask(("XCLAIM", self.stream, self.group, self.name, 0, *ids, "JUSTID"))
+        self._sure_until = asked + self._limits.idle
 
     async def _ask(self, *commands: Command) -> list[Any]:
         answers = await self._wire.ask(commands)

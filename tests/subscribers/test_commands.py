@@ -79,19 +79,21 @@ async def test_a_consumer_killed_at_any_moment_loses_nothing(
             await one.report()
         handled = service.folder / "handled"
         take = 'read -r event; sleep 0.03; echo "$IMS_EVENT_ID" >> handled'
-        arguments = ("events", "consume", "--group", "g", "--idle", "1", "--exec", take, "--name")
+        arguments = ("events", "consume", "--group", "g", "--idle", "3", "--exec", take, "--name")
         with running(service, *arguments, "steady") as steady:
             for number in range(kills):
                 with running(service, *arguments, f"victim-{number % 2}") as victim:
                     await asyncio.sleep(1.0 + dice.random())
                     victim.kill()
-            await until(lambda: len(set(written(handled))) == total, 60)
+            await until(lambda: len(set(written(handled))) == total, 90)
             with redis_server.client() as streams:
                 await until(lambda: streams.xpending(ALL, "g")["pending"] == 0)
             assert steady.end() == 0
         counted = Counter(map(int, written(handled)))
         assert counted.keys() == set(range(1, total + 1))
-        assert sum(counted.values()) - total <= kills, "twice only what was in hand when its member was killed"
+        assert sum(counted.values()) - total <= kills, (
+            "twice only what was in hand when its member was killed; 3 s of idleness, so that a busy machine looks like no death"
+        )
         assert not redis_server.client().exists("ims:dead:g")
 
 

@@ -1,6 +1,7 @@
 """Members of a consumer group: each event is handled, once where nothing goes wrong, and nothing is passed over."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -104,6 +105,26 @@ async def test_who_works_slowly_is_not_robbed(stream: Stream) -> None:
     robber = stream.member("robber", SOON)
     await slow.until({1, 2, 3})
     assert robber.handled == []
+
+
+async def test_who_was_paused_leaves_alone_what_another_claimed_meanwhile(stream: Stream) -> None:
+    await stream.write(await history(4))
+    limits = Limits(idle=3.0)
+
+    def pause(entry: Entry) -> None:
+        if entry.position == 2:
+            time.sleep(limits.idle + 0.1)
+            with stream.client() as client:
+                client.xclaim(ALL, GROUP, "other", int(limits.idle * 1000), ["3-0", "4-0"])
+
+    paused = stream.member("paused", limits, handle=pause)
+    await paused.until({1, 2})
+    await stream.write((await history(5))[4:], prev=4)
+    await paused.until({5})
+    assert paused.handled == [1, 2, 5]
+    with stream.client() as client:
+        held = client.xpending_range(ALL, GROUP, "-", "+", 10)
+    assert [(entry["message_id"], entry["consumer"]) for entry in held] == [("3-0", "other"), ("4-0", "other")]
 
 
 async def test_a_poison_event_is_put_aside_with_the_reason_and_the_others_go_on(stream: Stream) -> None:
