@@ -69,7 +69,7 @@ class Outcome(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One event as it stands in the log; `state` is None once its content was erased."""
+    """One event as it stands in the log, every column; `state` and `salt` are None once its content was erased."""
 
     position: int
     originator_id: UUID
@@ -80,6 +80,7 @@ class Row(NamedTuple):
     subject_id: UUID
     recorded_at: datetime
     command_id: UUID | None
+    salt: bytes | None
     digest: bytes
 
 

@@ -15,7 +15,7 @@ HEAD_CHANNEL = "head"
 
 _APPEND = "SELECT verdict, placed, stamped FROM append($1)"
 _ROW = """SELECT notification_id, originator_id, originator_version, topic, state, tenant_id, subject_id, recorded_at,
-                 command_id, digest FROM log """
+                 command_id, salt, digest FROM log """
 _READ = _ROW + "WHERE notification_id > $1 ORDER BY notification_id LIMIT $2"
 _STREAM = (
     _ROW
@@ -122,10 +122,10 @@ class PostgresLog:
 
 def _row(
     position: int, originator_id: UUID, version: int, topic: str, state: bytes | None, tenant_id: str,
-    subject_id: UUID, recorded_at: datetime, command_id: UUID | None, digest: bytes,
+    subject_id: UUID, recorded_at: datetime, command_id: UUID | None, salt: bytes | None, digest: bytes,
 ) -> Row:  # fmt: skip
     # The driver's ids are of a class of its own, which neither the mapper nor orjson takes for a UUID.
     return Row(
         position, UUID(int=originator_id.int), version, topic, state, tenant_id, UUID(int=subject_id.int), recorded_at,
-        UUID(int=command_id.int) if command_id else None, digest,
+        UUID(int=command_id.int) if command_id else None, salt, digest,
     )  # fmt: skip

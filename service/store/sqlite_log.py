@@ -18,7 +18,7 @@ _TAKEN = "SELECT notification_id, recorded_at, salt FROM log WHERE originator_id
 _KNOWN = "SELECT notification_id, recorded_at FROM log WHERE command_id = ?"
 _INSERT = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ROW = """SELECT notification_id, originator_id, originator_version, topic, state, tenant_id, subject_id, recorded_at,
-                 command_id, digest FROM log """
+                 command_id, salt, digest FROM log """
 _READ = _ROW + "WHERE notification_id > ? ORDER BY notification_id LIMIT ?"
 _STREAM = (
     _ROW + "WHERE originator_id = ? AND originator_version > ? AND originator_version <= ? ORDER BY originator_version"
@@ -158,10 +158,10 @@ def _values(entry: Entry, position: int, at: int) -> tuple[Any, ...]:
 
 
 def _row(row: Sequence[Any]) -> Row:
-    position, originator_id, version, topic, state, tenant_id, subject_id, at, command_id, digest = row
+    position, originator_id, version, topic, state, tenant_id, subject_id, at, command_id, salt, digest = row
     return Row(
         position, UUID(originator_id), version, topic, state, tenant_id, UUID(subject_id), _time(at),
-        UUID(command_id) if command_id else None, digest,
+        UUID(command_id) if command_id else None, salt, digest,
     )  # fmt: skip
 
 

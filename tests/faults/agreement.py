@@ -64,4 +64,4 @@ def _folded(log: Iterable[Event], tenant: str) -> list[Any]:
 
 def _row(event: Event) -> Row:
     id = UUID(event.id)
-    return Row(event.position, id, event.version, event.topic, event.state, "", id, event.at, None, b"")
+    return Row(event.position, id, event.version, event.topic, event.state, "", id, event.at, None, None, b"")

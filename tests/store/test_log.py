@@ -59,7 +59,8 @@ class TestLog:
         (row,) = await log.read(0, 10)
         assert outcome.recorded_at is not None
         assert row == Row(
-            1, A, 0, "IncidentReported", written.state, TENANT, A, outcome.recorded_at, COMMAND, written.digest
+            1, A, 0, "IncidentReported", written.state, TENANT, A, outcome.recorded_at, COMMAND, written.salt,
+            written.digest,
         )  # fmt: skip
         assert row.recorded_at.utcoffset() == timedelta(0)
         assert {type(id) for id in (row.originator_id, row.subject_id, row.command_id)} == {UUID}
@@ -124,7 +125,7 @@ class TestLog:
         first = entry(A, 0, COMMAND)
         await log.append([first, entry(B, 0)])
         await engine.sql("UPDATE log SET state = NULL, salt = NULL WHERE notification_id = 1")
-        assert [row.state is None for row in await log.read(0, 9)] == [True, False]
+        assert [(row.state is None, row.salt is None) for row in await log.read(0, 9)] == [(True, True), (False, False)]
         assert await append(log, entry(A, 0)) == [(Verdict.CONFLICT, 0)]
         assert await append(log, first) == [(Verdict.REPEATED, 1)]
         assert await append(log, entry(A, 1)) == [(Verdict.APPENDED, 3)]

@@ -27,7 +27,7 @@ NOW = datetime(2025, 1, 22, tzinfo=UTC)
 def row_of(entry: Entry, position: int = 1) -> Row:
     return Row(
         position, entry.originator_id, entry.originator_version, entry.topic, entry.state, entry.tenant_id,
-        entry.subject_id, NOW, entry.command_id, entry.digest,
+        entry.subject_id, NOW, entry.command_id, entry.salt, entry.digest,
     )  # fmt: skip
 
 
