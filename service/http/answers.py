@@ -1,18 +1,73 @@
-"""The two envelopes that every answer has, and the headers that all of them carry."""
+"""The two envelopes that every answer has, the headers that all of them carry, and how they are written."""
 
 import time
 from collections.abc import Mapping, Sequence
+from email.utils import formatdate
+from http import HTTPStatus
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import SERVER_SOFTWARE
 
 JSON = "application/json"
 COMMON = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Origin", "X-Content-Type-Options": "nosniff"}
 """Headers of all answers."""
 HEADERS = {"Content-Type": JSON, **COMMON}
+_NOTHING: Mapping[str, str] = {}
 
 _sent_at = (0, b"")
+_heads: dict[int, tuple[int, str]] = {}
+"""For each status the head that all answers of one second share, and that second."""
+
+
+class Rendered(web.Response):
+    """An answer that is complete: head and body are put together as text and written at once.
+
+    aiohttp makes a dictionary of headers for each answer, looks through it for what is missing and serialises it: 14 of
+    the 32 µs of a request that does nothing else. What needs more than that still goes its way: HEAD, HTTP/1.0, the
+    last answer on a connection, and marks for other origins. `own`: headers of values that hold no line's end.
+    """
+
+    def __init__(self, status: int, body: bytes | None, own: Mapping[str, str] = _NOTHING) -> None:
+        super().__init__(status=status, body=body)
+        self._own = own
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        if not self._is_plain(request):
+            self.headers.update({**HEADERS, **self._own})
+            return await super().prepare(request)
+        lines = [_head(self.status)]
+        lines += [f"{name}: {value}\r\n" for name, value in self._own.items()]
+        body = self._body
+        if isinstance(body, bytes):
+            lines.append(f"Content-Length: {len(body)}\r\n\r\n")
+            await request.writer.write("".join(lines).encode() + body)
+        else:
+            lines.append("\r\n")
+            await request.writer.write("".join(lines).encode())
+        self._keep_alive = self._eof_sent = True
+        return None
+
+    def _is_plain(self, request: web.BaseRequest) -> bool:
+        return (
+            request.version == HttpVersion11
+            and request.keep_alive
+            and request.method != hdrs.METH_HEAD
+            and self._keep_alive is None
+            and not (isinstance(request, web.Request) and request.app.on_response_prepare)
+        )
+
+
+def _head(status: int) -> str:
+    now = int(time.time())
+    made = _heads.get(status)
+    if made is None or made[0] != now:
+        lines = {**HEADERS, "Date": formatdate(now, usegmt=True), "Server": SERVER_SOFTWARE}
+        text = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+        made = _heads[status] = now, text + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return made[1]
 
 
 def sent_at() -> bytes:
@@ -25,14 +80,14 @@ def sent_at() -> bytes:
 
 
 def success(
-    data: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None, page: Mapping[str, Any] | None = None
+    data: bytes, *, status: int = 200, headers: Mapping[str, str] = _NOTHING, page: Mapping[str, Any] | None = None
 ) -> web.Response:
     """`data` is JSON already; `page` stands beside it."""
     parts = [b'{"data":', data]
     if page is not None:
         parts += [b',"page":', orjson.dumps(page)]
     parts += [b',"sent_at":', sent_at(), b"}"]
-    return web.Response(body=b"".join(parts), status=status, headers={**HEADERS, **headers} if headers else HEADERS)
+    return Rendered(status, b"".join(parts), headers)
 
 
 def failure(

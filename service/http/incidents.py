@@ -14,7 +14,7 @@ from domain.incident import Incident
 from domain.rules import DEFAULTS, DETAILS, faults_of_details
 from projections.documents import incident_document
 from service.commands import Done
-from service.http.answers import HEADERS, success
+from service.http.answers import Rendered, success
 from service.http.bodies import misdirected
 from service.http.call import Call
 from service.http.intake import take
@@ -49,7 +49,7 @@ async def get(call: Call) -> web.Response:
     version, document = found
     headers = {"ETag": etag(version)}
     if version in known:
-        return web.Response(status=304, headers={**HEADERS, **headers})
+        return Rendered(304, None, headers)
     return success(document, headers=headers)
 
 

@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,31 @@ async def test_every_answer_carries_the_headers_that_all_answers_have(api: Api) 
     assert [answer.status for answer in answers[:9]] == [200, 304, 401, 404, 404, 200, 204, 405, 400]
     for answer in answers:
         assert {name: answer.headers.get(name) for name in COMMON} == COMMON, answer
+
+
+@pytest.mark.parametrize("conditional", [{}, {"If-None-Match": '"0"'}])
+async def test_an_answer_has_the_same_headers_however_it_is_written(serve: Serve, conditional: dict[str, str]) -> None:
+    """Most are written at once; HEAD, the last one on a connection, and those for other origins by the library."""
+    origin = "https://page.example"
+    api = await serve()
+    id = (await api.report())["id"]
+    answers = [
+        await api.get(at(id), headers=conditional),
+        await api.send("HEAD", at(id), headers=conditional),
+        await api.get(at(id), headers={"Connection": "close", **conditional}),
+    ]
+    await api.stop()
+    api = await serve(cors_origins=origin)
+    answers.append(await api.get(at(id), headers={"Origin": origin, **conditional}))
+    assert [answer.headers["ETag"] for answer in answers] == ['"0"'] * len(answers)
+    assert all(parsedate_to_datetime(answer.headers["Date"]) for answer in answers)
+    usual, head, last, marked = [
+        {name: value for name, value in answer.headers.items() if name != "Date"} for answer in answers
+    ]
+    assert head == usual
+    assert last == usual | {"Connection": "close"}
+    exposed = {name: marked[name] for name in ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers")}
+    assert marked == usual | exposed
 
 
 async def test_every_failure_has_its_shape(api: Api) -> None:
