@@ -6,8 +6,7 @@ a hole is never passed over in silence.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, Self
@@ -18,6 +17,7 @@ from projections.database import Unavailable
 from service.streams.address import parse
 from service.streams.wire import Command, Wire
 from service.subscribers.entries import Altered, Entry, Hole, checked, entries_of, id_of, position_of, read_of
+from service.subscribers.holding import LONG_AGO, GroupGone, Held
 
 ATTEMPTS: Final = 5
 """How often an event is tried, deliveries that ended with a crash included, before it is put aside."""
@@ -33,8 +33,6 @@ REDIS_SECONDS: Final = 5.0
 MAX_REMEMBERED: Final = 10_000
 """Positions that this member has handled and would recognise."""
 DEAD: Final = "ims:dead"
-LONG_AGO: Final = float("-inf")
-"""Since when this member holds what it was given before it was started."""
 
 Handle = Callable[[Entry], Awaitable[None]]
 _log = structlog.get_logger(__name__)
@@ -53,10 +51,6 @@ class Limits:
 DEFAULT: Final = Limits()
 
 
-class _GroupGone(Exception):
-    """Redis has lost the group."""
-
-
 class Consumer:
     """`run` handles events for ever. `handle` succeeds by returning; whatever it raises is tried again.
 
@@ -70,9 +64,7 @@ class Consumer:
         self.dead = f"{DEAD}:{group}"
         self._wire, self._handle, self._limits = wire, handle, limits
         self._handled: OrderedDict[int, str] = OrderedDict()
-        self._held: set[int] = set()
-        self._sure_until = 0.0
-        """Until then nobody can have claimed what this member holds."""
+        self._held = Held(self._ask, stream, group, name, limits.idle)
         self._claim_at = 0.0
 
     @classmethod
@@ -89,7 +81,7 @@ class Consumer:
                         await self._wire.connect()
                         await self._join()
                     await self._turn()
-                except _GroupGone:
+                except GroupGone:
                     _log.warning("group_is_made_anew", stream=self.stream, group=self.group)
                     await self._wire.close()
                 except Unavailable as error:
@@ -124,11 +116,11 @@ class Consumer:
         entries = read_of(answer)
         if entries:
             await self._look_for_holes(entries, _last_delivered(groups, self.group))
-            async with self._holding((entry.position for entry in entries), now):
+            async with self._held.holding((entry.position for entry in entries), now):
                 for entry in entries:
-                    if await self._still_held(entry.position):
+                    if await self._held.still(entry.position):
                         await self._one(entry, 1)
-                    self._held.discard(entry.position)
+                    self._held.let_go(entry.position)
 
     async def _claim(self) -> None:
         """What members left that are not heard of any more."""
@@ -150,9 +142,9 @@ class Consumer:
     async def _again(self, deliveries: dict[int, int], since: float) -> None:
         """What was delivered before, so often. Only what is begun counts as delivered once more: nothing that merely
         stood behind an event which ends its consumers is put aside with it."""
-        async with self._holding(deliveries, since):
+        async with self._held.holding(deliveries, since):
             for position, before in deliveries.items():
-                if not await self._still_held(position):
+                if not await self._held.still(position):
                     continue
                 id = id_of(position)
                 claimed, previous = await self._ask(
@@ -167,7 +159,7 @@ class Consumer:
                 if not entries_of(claimed):
                     _log.warning("deleted_before_it_was_handled", stream=self.stream, position=position)
                     await self._ask(("XACK", self.stream, self.group, id))
-                self._held.discard(position)
+                self._held.let_go(position)
 
     async def _look_for_holes(self, entries: Sequence[Entry], last_delivered: int) -> None:
         """Each names the one before it. Others of the group may have taken that one meanwhile, or it was trimmed."""
@@ -232,50 +224,10 @@ class Consumer:
         )  # fmt: skip
         await self._ask(("XADD", self.dead, "*", *fields))
 
-    @asynccontextmanager
-    async def _holding(self, positions: Iterable[int], since: float) -> AsyncIterator[None]:
-        """Nobody claims what this member works on, however long that takes; `since` then it was asked for."""
-        self._held = set(positions)
-        self._sure_until = since + self._limits.idle
-        task = asyncio.create_task(self._hold_on())
-        try:
-            yield
-        finally:
-            task.cancel()
-            self._held.clear()
-
-    async def _hold_on(self) -> None:
-        while True:
-            await asyncio.sleep(self._limits.idle / 3)
-            if self._held and self._wire.open:
-                with suppress(Unavailable, _GroupGone):  # whoever acknowledges next hears of it
-                    await self._renew()
-
-    async def _still_held(self, position: int) -> bool:
-        """Whoever was paused for long may find that another member handles by now what this one was given."""
-        if asyncio.get_running_loop().time() >= self._sure_until:
-            await self._renew()
-        return position in self._held
-
-    async def _renew(self) -> None:
-        """Say that this member still works on what it holds, and let go of what another has claimed."""
-        asked = asyncio.get_running_loop().time()
-        span = id_of(min(self._held)), id_of(max(self._held))
-        (pending,) = await self._ask(("XPENDING", self.stream, self.group, *span, BATCH, self.name))
-        mine = {position_of(id) for id, *_ in pending}
-        lost = self._held - mine
-        if lost:
-            _log.warning("claimed_by_another", stream=self.stream, events=len(lost), first=min(lost))
-        self._held &= mine
-        if self._held:
-            ids = map(id_of, sorted(self._held))
-            await self._ask(("XCLAIM", self.stream, self.group, self.name, 0, *ids, "JUSTID"))
-        self._sure_until = asked + self._limits.idle
-
     async def _ask(self, *commands: Command) -> list[Any]:
         answers = await self._wire.ask(commands)
         if any("NOGROUP" in str(answer) or "no such key" in str(answer) for answer in answers if _refused(answer)):
-            raise _GroupGone
+            raise GroupGone
         return checked(answers)
 
 
