@@ -11,10 +11,14 @@ import typer
 
 from projections.database import Unavailable
 from projections.follower import Stopped
+from service.audit.export_file import ExportDamaged
+from service.audit_cli import audit
 from service.auth.errors import LocalKeyUnusable, MintingRefused
 from service.auth.minting import mint
-from service.logs import configure_logs
-from service.settings import InvalidSettings, Settings, load_settings
+from service.environment import read_environment
+from service.settings import InvalidSettings
+from service.store.log import NotALog, NotEmpty
+from service.store.mapper import UnreadableEvent
 from service.store.migrations import SchemaTooNew
 from service.store.sqlite import InUse
 from service.subscribers.entries import Altered, Hole, NotAllowed, WouldSpoil
@@ -24,7 +28,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 _KNOWN = (
     InvalidSettings, InUse, SchemaTooNew, Stopped, Unavailable, LocalKeyUnusable, MintingRefused, Hole, Altered,
-    NotAllowed, WouldSpoil, OSError,
+    NotAllowed, WouldSpoil, ExportDamaged, NotEmpty, NotALog, UnreadableEvent, OSError,
 )  # fmt: skip
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -32,6 +36,7 @@ projections = typer.Typer(no_args_is_help=True, help="The read models: how far t
 cli.add_typer(projections, name="projections")
 events = typer.Typer(no_args_is_help=True, help="The streams of events: following them, and how far they are.")
 cli.add_typer(events, name="events")
+cli.add_typer(audit, name="audit")
 
 
 def main() -> None:
@@ -47,7 +52,7 @@ def serve() -> None:
     """Serve the API and build the read models: whatever IMS_RUN names."""
     from service.serving import serve as run_service  # noqa: PLC0415 - `ims token` need not load a web server
 
-    run_service(_settings())
+    run_service(read_environment())
 
 
 @cli.command()
@@ -63,7 +68,7 @@ def token(
     if match is None:
         _fail("--expires takes a number and s, m, h or d, such as 12h")
     life = timedelta(**{_UNITS[match[2]]: int(match[1])})
-    typer.echo(mint(_settings(), tenant, user, name, role or (), life))
+    typer.echo(mint(read_environment(), tenant, user, name, role or (), life))
 
 
 @projections.command()
@@ -71,7 +76,7 @@ def status() -> None:
     """Print each follower's position, lag and the holder of its lease."""
     from service.read_model_commands import print_status  # noqa: PLC0415
 
-    asyncio.run(print_status(_settings()))
+    asyncio.run(print_status(read_environment()))
 
 
 @projections.command()
@@ -79,7 +84,7 @@ def rebuild() -> None:
     """Build the read models anew from the log, then switch to them."""
     from service.read_model_commands import rebuild as rebuild_read_models  # noqa: PLC0415
 
-    asyncio.run(rebuild_read_models(_settings()))
+    asyncio.run(rebuild_read_models(read_environment()))
 
 
 @events.command("status")
@@ -89,7 +94,7 @@ def events_status(
     """Print how far each stream and each consumer group is behind the log."""
     from service.stream_commands import print_status  # noqa: PLC0415
 
-    asyncio.run(print_status(_settings(), every=every))
+    asyncio.run(print_status(read_environment(), every=every))
 
 
 Stream = Annotated[str | None, typer.Option(help="The stream's name, if not `ims:events`.")]
@@ -107,7 +112,7 @@ def events_tail(
     from service.event_commands import stream_of, tail  # noqa: PLC0415
 
     with suppress(KeyboardInterrupt):
-        asyncio.run(tail(_settings(), stream_of(stream, tenant), after, json=json))
+        asyncio.run(tail(read_environment(), stream_of(stream, tenant), after, json=json))
 
 
 @events.command("consume")
@@ -127,7 +132,7 @@ def events_consume(
     from service.event_commands import Limits, consume, stream_of  # noqa: PLC0415
 
     limits = Limits(attempts, idle, stop_at_hole=not over_holes)
-    asyncio.run(consume(_settings(), stream_of(stream, tenant), group, name, exec, limits))
+    asyncio.run(consume(read_environment(), stream_of(stream, tenant), group, name, exec, limits))
 
 
 @events.command("republish")
@@ -140,7 +145,7 @@ def events_republish(
     """Write a part of history into another stream, in the form of the others."""
     from service.event_commands import republish  # noqa: PLC0415
 
-    asyncio.run(republish(_settings(), first, last, stream, tenant))
+    asyncio.run(republish(read_environment(), first, last, stream, tenant))
 
 
 @cli.command()
@@ -148,13 +153,7 @@ def restored() -> None:
     """Declare that the database was restored from a backup: another log id, streams under new names."""
     from service.stream_commands import restored as declare_restored  # noqa: PLC0415
 
-    asyncio.run(declare_restored(_settings()))
-
-
-def _settings() -> Settings:
-    settings = load_settings()
-    configure_logs(settings)
-    return settings
+    asyncio.run(declare_restored(read_environment()))
 
 
 def _fail(message: str) -> NoReturn:

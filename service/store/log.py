@@ -5,9 +5,11 @@ Unavailable (of projections)     the database cannot be reached; nothing or some
 OutcomeUnknown                   whether the event was recorded could not be found out in time
 Conflict                         another event took this version: decide again
 Repeated                         the log knows this command already
+NotEmpty                         only an empty log can be loaded
+NotALog                          what was to be loaded contradicts itself
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Sequence
 from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple, Protocol
@@ -38,6 +40,14 @@ class Repeated(Exception):
     def __init__(self, position: int) -> None:
         super().__init__(f"repeats the command of position {position}")
         self.position = position
+
+
+class NotEmpty(Exception):
+    """The log has events already."""
+
+
+class NotALog(Exception):
+    """Rows were to be loaded that no log can hold together; nothing was loaded."""
 
 
 class Entry(NamedTuple):
@@ -139,4 +149,11 @@ class Log(Protocol):
 
     async def restore(self) -> None:
         """Declare that it was restored from a backup: from now on it is another log."""
+        ...
+
+    async def load(self, batches: AsyncIterable[Sequence[Row]], log_id: UUID, *, restored: bool) -> None:
+        """Fill the empty log with another one's rows, exactly as they are, and make it that log: all of it or nothing.
+
+        It takes as long as it takes; nobody can append meanwhile. Raises NotEmpty, NotALog, and what `batches` raises.
+        """
         ...

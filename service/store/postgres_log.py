@@ -1,17 +1,21 @@
 """The log on PostgreSQL: appending is one call of a server-side function, on a connection that does nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from service.store.bells import Bells
-from service.store.connections import available, connect
+from service.store.connections import SETTINGS, available, connect
 from service.store.json_rows import json_rows
-from service.store.log import Entry, Outcome, Row, Verdict
+from service.store.log import Entry, NotALog, NotEmpty, Outcome, Row, Verdict
 from service.store.postgres import Postgres
 
 HEAD_CHANNEL = "head"
+LOAD_SECONDS = 3600.0
+"""How long a statement of `load` may take; the longest makes an index of the whole log."""
 
 _APPEND = "SELECT verdict, placed, stamped FROM append($1)"
 _ROW = """SELECT notification_id, originator_id, originator_version, topic, state, tenant_id, subject_id, recorded_at,
@@ -46,6 +50,10 @@ _COUNT = "SELECT count(*) FROM log WHERE (tenant_id, notification_id) > ($1, $2)
 _DIGESTS = "SELECT notification_id, tenant_id, digest FROM log WHERE notification_id = ANY($1)"
 _IDENTITY = "SELECT log_id, restored FROM log_identity"
 _RESTORED = "UPDATE log_identity SET log_id = gen_random_uuid(), restored = true"
+_IDENTIFIED = "UPDATE log_identity SET log_id = $1, restored = $2"
+_INDEXES = """SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
+              WHERE indrelid = 'log'::regclass AND NOT indisprimary"""
+_COLUMNS = ("notification_id", *Row._fields[1:])
 _MAX_VERSION = 2**31 - 1
 _VERDICTS = {verdict.value: verdict for verdict in Verdict}
 
@@ -116,8 +124,50 @@ class PostgresLog:
         await self._postgres.execute(_RESTORED)
         self.log_id, self.restored = await self.identity()
 
+    async def load(self, batches: AsyncIterable[Sequence[Row]], log_id: UUID, *, restored: bool) -> None:
+        # Whoever brings the rows may be slow; the connection's end takes back what is not committed.
+        settings = {**SETTINGS, "idle_in_transaction_session_timeout": "0"}
+        connection = await connect(self._postgres.url, self._postgres.schema, self._postgres.timeout, settings)
+        try:
+            await _load(connection, batches, log_id, restored)
+        finally:
+            connection.terminate()
+        self.log_id, self.restored = await self.identity()
+        self._bells.ring(HEAD_CHANNEL, "")
+
     async def _rows(self, sql: str, *args: Any) -> list[Row]:
         return [_row(*row) for row in await self._postgres.fetch(sql, *args)]
+
+
+async def _load(
+    connection: "asyncpg.Connection[asyncpg.Record]",
+    batches: AsyncIterable[Sequence[Row]],
+    log_id: UUID,
+    restored: bool,
+) -> None:
+    async def execute(sql: str, *args: Any) -> None:
+        with available():
+            await connection.execute(sql, *args, timeout=LOAD_SECONDS)
+
+    try:
+        await execute("BEGIN")
+        await execute("LOCK TABLE log")
+        with available():
+            if await connection.fetchval("SELECT EXISTS (SELECT FROM log)"):
+                raise NotEmpty
+            indexes = await connection.fetch(_INDEXES)
+        for name, _ in indexes:  # made quicker from all rows at once
+            await execute(f"DROP INDEX {name}")
+        async for rows in batches:
+            with available():
+                await connection.copy_records_to_table("log", records=rows, columns=_COLUMNS, timeout=LOAD_SECONDS)
+        for _, definition in indexes:
+            await execute(definition)
+        await execute(_IDENTIFIED, log_id, restored)
+        await execute("ANALYZE log")
+        await execute("COMMIT")
+    except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
+        raise NotALog(str(error)) from error
 
 
 def _row(

@@ -126,7 +126,7 @@ class SqliteDatabase:
                 yield SqliteRows(self._file)
                 await self._file.write(_commit)
             except BaseException:
-                await self._file.write(_rollback)
+                await self._file.write(rollback)
                 raise
 
     async def define(self, statements: Sequence[str]) -> None:
@@ -159,7 +159,7 @@ def migrate(connection: sqlite3.Connection) -> None:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
     except BaseException:
-        _rollback(connection)
+        rollback(connection)
         raise
     _commit(connection)
 
@@ -194,7 +194,7 @@ def _commit(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def _rollback(connection: sqlite3.Connection) -> None:
+def rollback(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
         connection.execute("ROLLBACK")
 

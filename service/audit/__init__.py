@@ -1,0 +1,1 @@
+"""The log as evidence: taken out, put back, looked at, compared."""

@@ -1,0 +1,183 @@
+"""The form of an export: lines of JSON. A header, every row of the log with every column, and a line that closes it.
+
+`state` is the very text whose digest the row has, so that anybody can compute it again:
+SHA-256(salt ‖ state). Compressed or not is seen by the first bytes.
+"""
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self, TypeVar
+from uuid import UUID
+
+import orjson
+
+from domain.moments import utc_text
+from service.store.log import Row
+from service.store.mapper import UnreadableEvent
+
+FORMAT: Final = "ims-log"
+VERSION: Final = 1
+GZIP_MAGIC: Final = b"\x1f\x8b"
+MAX_LINE: Final = 64 * 1024 * 1024
+"""Bytes: a few times the longest that an event can be."""
+MAX_VERSION: Final = 2**31 - 1
+
+_T = TypeVar("_T")
+
+
+class ExportDamaged(Exception):
+    """The file is no export, or not as it was written; the text names the line."""
+
+
+class Header(NamedTuple):
+    """The positions `first … last` of one log, of all tenants. `restored` as in Log."""
+
+    log_id: UUID
+    restored: bool
+    first: int
+    last: int
+
+
+class Closing(NamedTuple):
+    """`checkpoint`: the newest signed checkpoint when the export was made; None where there was none."""
+
+    rows: int
+    checkpoint: str | None
+
+
+def header_line(header: Header) -> bytes:
+    return _line({"format": FORMAT, "version": VERSION, **header._asdict()})
+
+
+def row_line(row: Row) -> bytes:
+    """Raises UnreadableEvent where the state is no text, as it is in no log that this service wrote."""
+    try:
+        state = None if row.state is None else row.state.decode()
+    except UnicodeDecodeError:
+        raise UnreadableEvent(f"the content of position {row.position} is damaged") from None
+    return _line(
+        {
+            "position": row.position,
+            "originator_id": row.originator_id,
+            "originator_version": row.originator_version,
+            "topic": row.topic,
+            "state": state,
+            "tenant_id": row.tenant_id,
+            "subject_id": row.subject_id,
+            "recorded_at": utc_text(row.recorded_at),
+            "command_id": row.command_id,
+            "salt": None if row.salt is None else row.salt.hex(),
+            "digest": row.digest.hex(),
+        }
+    )
+
+
+def closing_line(closing: Closing) -> bytes:
+    return _line(closing._asdict())
+
+
+def _line(members: dict[str, Any]) -> bytes:
+    return orjson.dumps(members, option=orjson.OPT_APPEND_NEWLINE)
+
+
+class ExportFile:
+    """An export that is read once, from its beginning to its end, line by line.
+
+    It says what the lines say: whether positions are dense and digests right is for the reader to judge.
+    """
+
+    header: Header
+    closing: Closing
+    """Known when all rows were read."""
+
+    def __init__(self, lines: BufferedIOBase) -> None:
+        """Raises ExportDamaged where there is no header that this release reads."""
+        self._lines = lines
+        self._number = 0
+        self.header = self._next(_header)
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path) -> Iterator[Self]:
+        """A pipe will do. Raises OSError, ExportDamaged."""
+        with path.open("rb") as file:
+            if file.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
+                with gzip.GzipFile(fileobj=file) as unpacked:
+                    yield cls(unpacked)
+            else:
+                yield cls(file)
+
+    def rows(self) -> Iterator[Row]:
+        """Raises ExportDamaged, also where the file ends before it is closed."""
+        while True:
+            line = self._next(_row_or_closing)
+            if isinstance(line, Closing):
+                break
+            yield line
+        self.closing = line
+        if self._read():
+            raise self._damaged("there is more after the closing line")
+
+    def _next(self, parse: Callable[[Any], _T]) -> _T:
+        line = self._read()
+        if not line.endswith(b"\n"):
+            raise self._damaged("the file ends here, before it is closed" if len(line) < MAX_LINE else "it is too long")
+        try:
+            return parse(orjson.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._damaged(f"{type(error).__name__}: {error}") from error
+
+    def _read(self) -> bytes:
+        self._number += 1
+        try:
+            return self._lines.readline(MAX_LINE)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise self._damaged(str(error)) from error
+
+    def _damaged(self, problem: str) -> ExportDamaged:
+        return ExportDamaged(f"line {self._number}: {problem}")
+
+
+def _header(line: dict[str, Any]) -> Header:
+    if line["format"] != FORMAT:
+        raise ValueError("not an export of a log")
+    if line["version"] != VERSION:
+        raise ValueError(f"an export in form {line['version']}, this release reads form {VERSION}")
+    return Header(UUID(line["log_id"]), _is(line["restored"], bool), _is(line["first"], int), _is(line["last"], int))
+
+
+def _row_or_closing(line: dict[str, Any]) -> Row | Closing:
+    if "rows" in line:
+        checkpoint = line["checkpoint"]
+        return Closing(_is(line["rows"], int), None if checkpoint is None else _is(checkpoint, str))
+    state, command_id, salt = line["state"], line["command_id"], line["salt"]
+    recorded_at = datetime.fromisoformat(line["recorded_at"])
+    if recorded_at.tzinfo is not UTC:
+        raise ValueError("a time that is not UTC")
+    version = _is(line["originator_version"], int)
+    if not 0 <= version <= MAX_VERSION:
+        raise ValueError(f"no event has version {version}")
+    return Row(
+        position=_is(line["position"], int),
+        originator_id=UUID(line["originator_id"]),
+        originator_version=version,
+        topic=_is(line["topic"], str),
+        state=None if state is None else state.encode(),
+        tenant_id=_is(line["tenant_id"], str),
+        subject_id=UUID(line["subject_id"]),
+        recorded_at=recorded_at,
+        command_id=None if command_id is None else UUID(command_id),
+        salt=None if salt is None else bytes.fromhex(salt),
+        digest=bytes.fromhex(line["digest"]),
+    )
+
+
+def _is(value: Any, kind: type[_T]) -> _T:
+    if type(value) is not kind:
+        raise ValueError(f"{value!r} is no {kind.__name__}")
+    return value

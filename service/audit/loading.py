@@ -1,0 +1,69 @@
+"""`ims audit import`: an export becomes the log of an empty store, the same positions, times and digests."""
+
+import hashlib
+import sys
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+from service.app import open_leases
+from service.audit.export_file import ExportDamaged, ExportFile
+from service.engines import Engine, open_engine
+from service.progress import progress
+from service.settings import Settings
+from service.store.feed import READ_EVENTS
+from service.store.log import NotEmpty, Row
+from service.store.sqlite import InUse
+
+_HINT = "import into a store without events: another IMS_DATABASE_URL, IMS_DATABASE_SCHEMA or IMS_DATA_DIR"
+
+
+async def load(settings: Settings, path: Path) -> None:
+    """All of it or nothing; the service builds its read models when it starts.
+
+    Raises ExportDamaged, NotEmpty, NotALog, InUse, Unavailable, OSError.
+    """
+    async with open_engine(settings) as engine:
+        with ExportFile.open(path) as file:
+            await _forget_followers(engine)
+            with progress("events", file.header.last) as done:
+                try:
+                    await engine.log.load(_sound(file, done), file.header.log_id, restored=file.header.restored)
+                except NotEmpty:
+                    raise NotEmpty(f"the log has events: {_HINT}") from None
+    print(f"{file.closing.rows} events of the log {engine.log.log_id}", file=sys.stderr)  # noqa: T201
+
+
+async def _forget_followers(engine: Engine) -> None:
+    """What follows the empty log begins anew with the one that is loaded."""
+    leases = await open_leases(engine)
+    for state in await leases.states():
+        if state.holder:
+            raise InUse(f"{state.name} is followed by {state.holder}: stop every process of the service first")
+        if state.position or state.log_id != str(engine.log.log_id):
+            raise NotEmpty(f"{state.name} was built from another log: {_HINT}")
+    for state in await leases.states():
+        await leases.forget(state.name)
+
+
+async def _sound(file: ExportFile, done: Callable[[int], None]) -> AsyncIterator[list[Row]]:
+    """The rows by parts, each judged. Raises ExportDamaged."""
+    rows, position, at = file.rows(), 0, datetime.min.replace(tzinfo=UTC)
+    while batch := list(islice(rows, READ_EVENTS)):
+        for row in batch:
+            if row.position != position + 1:
+                raise ExportDamaged(f"position {row.position} follows {position}")
+            if row.recorded_at <= at:
+                raise ExportDamaged(f"position {row.position} was recorded before the one before it")
+            if row.salt is not None and row.state is not None and _digest(row.salt, row.state) != row.digest:
+                raise ExportDamaged(f"position {row.position}: its content does not have its digest")
+            position, at = row.position, row.recorded_at
+        yield batch
+        done(position)
+    if not position == file.closing.rows == file.header.last:
+        raise ExportDamaged(f"{position} events, where {file.header.last} were exported")
+
+
+def _digest(salt: bytes, state: bytes) -> bytes:
+    return hashlib.sha256(salt + state).digest()
