@@ -34,6 +34,7 @@ from service.parts import PARTS, Parts
 from service.rate_limit import RateLimit
 from service.settings import Settings
 from service.store.feed import Feed
+from service.store.sqlite import InUse
 from service.store.writer import Writer
 from service.streams.publishing import publisher
 from service.subscribers.pages import EventPages
@@ -110,6 +111,15 @@ async def open_leases(engine: Engine) -> Leases:
     holder = f"{socket.gethostname()}:{os.getpid()}"
     leases = Leases(engine.database, holder, str(engine.log.log_id), exclusive=engine.exclusive)
     await leases.register(FOLLOWER)
+    return leases
+
+
+async def idle_leases(engine: Engine) -> Leases:
+    """The same, for what must not be done while somebody follows the log. Raises InUse."""
+    leases = await open_leases(engine)
+    for state in await leases.states():
+        if state.holder and not engine.exclusive:
+            raise InUse(f"{state.name} is followed by {state.holder}: stop every process of the service first")
     return leases
 
 

@@ -4,12 +4,11 @@ from rich.console import Console
 from rich.table import Table
 
 from projections.stream import FOLLOWER
-from service.app import open_leases
+from service.app import idle_leases, open_leases
 from service.engines import open_engine
 from service.read_model_commands import WIDTH, rebuild
 from service.settings import InvalidSettings, Settings
 from service.status import follower_states
-from service.store.sqlite import InUse
 from service.streams.publishing import names_of, wire_of
 from service.streams.standing import StreamStanding, standings
 
@@ -39,10 +38,7 @@ async def print_status(settings: Settings, *, every: bool) -> None:
 async def restored(settings: Settings) -> None:
     """Give the log another identity, then build the read models anew. Raises InUse where a follower still runs."""
     async with open_engine(settings) as engine:
-        leases = await open_leases(engine)
-        for state in await leases.states():
-            if state.holder:
-                raise InUse(f"{state.name} is followed by {state.holder}: stop every process of the service first")
+        leases = await idle_leases(engine)
         await engine.log.restore()
         await leases.forget(FOLLOWER)
         names = names_of(settings, engine.log)

@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from service.app import open_leases
+from service.app import idle_leases
 from service.audit.export_file import ExportDamaged, ExportFile
 from service.engines import Engine, open_engine
 from service.progress import progress
 from service.settings import Settings
 from service.store.feed import READ_EVENTS
 from service.store.log import NotEmpty, Row
-from service.store.sqlite import InUse
 
 _HINT = "import into a store without events: another IMS_DATABASE_URL, IMS_DATABASE_SCHEMA or IMS_DATA_DIR"
 
@@ -37,13 +36,12 @@ async def load(settings: Settings, path: Path) -> None:
 
 async def _forget_followers(engine: Engine) -> None:
     """What follows the empty log begins anew with the one that is loaded."""
-    leases = await open_leases(engine)
-    for state in await leases.states():
-        if state.holder:
-            raise InUse(f"{state.name} is followed by {state.holder}: stop every process of the service first")
+    leases = await idle_leases(engine)
+    states = await leases.states()
+    for state in states:
         if state.position or state.log_id != str(engine.log.log_id):
             raise NotEmpty(f"{state.name} was built from another log: {_HINT}")
-    for state in await leases.states():
+    for state in states:
         await leases.forget(state.name)
 
 
