@@ -1,17 +1,32 @@
 """`ims audit …`: the log as evidence."""
 
 import asyncio
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
+from domain.moments import instant
 from service.environment import read_environment
 
-audit = typer.Typer(no_args_is_help=True, help="The log as evidence: export and import.")
+audit = typer.Typer(no_args_is_help=True, help="The log as evidence: taking it out, putting it back, looking into it.")
 
 STREAM = Path("-")
 STDIN = Path("/dev/stdin")
+
+MICROSECONDS = len("2025-01-22T06:31:00.000000")
+
+
+def moment(text: str) -> datetime:
+    """RFC 3339, to the microsecond that the log keeps."""
+    try:
+        return datetime.fromisoformat(instant(text)[:MICROSECONDS]).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}; such as 2025-01-22T06:31:00Z") from None
+
 
 File = Annotated[Path, typer.Argument(help="A file; `-` for stdin or stdout.", show_default=False)]
 
@@ -33,3 +48,25 @@ def import_(file: File) -> None:
     from service.audit.loading import load  # noqa: PLC0415
 
     asyncio.run(load(read_environment(), STDIN if file == STREAM else file))
+
+
+@audit.command("replay")
+def replay_(
+    first: Annotated[int, typer.Option("--from", min=1, help="The first position.")] = 1,
+    last: Annotated[int | None, typer.Option("--to", min=1, help="The last position.")] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(parser=moment, metavar="TIME", help="Only what was recorded by then: 2025-01-22T06:31:00Z, say."),
+    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="Only events of this tenant.")] = None,
+    incident: Annotated[UUID | None, typer.Option(help="Only events of this incident, its comments included.")] = None,
+    into: Annotated[str | None, typer.Option(metavar="URL", help="An empty database to fill, not to print.")] = None,
+) -> None:
+    """Print events as lines of JSON, or fill an empty database with them."""
+    from service.audit import replay  # noqa: PLC0415
+
+    wanted = replay.Wanted(first, last, until, tenant, incident)
+    if into is None:
+        asyncio.run(replay.show(read_environment(), wanted, sys.stdout.buffer))
+    else:
+        asyncio.run(replay.fill_another(read_environment(), wanted, into))

@@ -18,8 +18,11 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Call it with how many of them are done by now. Where stderr is no terminal, only the last state is printed."""
+def progress(what: str, total: int, *, hidden: bool = False) -> Iterator[Callable[[int], None]]:
+    """Call it with how many of them are done by now. Where stderr is no terminal, only the last state is printed.
+
+    `hidden`: something else is written to the same terminal.
+    """
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(),
         console=Console(stderr=True),
@@ -29,7 +32,7 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
     def done(number: int) -> None:
         nonlocal shown
-        if not shown and time.monotonic() - began > QUIET_SECONDS:
+        if not shown and not hidden and time.monotonic() - began > QUIET_SECONDS:
             bar.start()
             shown = True
         bar.update(task, completed=number)

@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -177,10 +177,10 @@ class Settings(BaseSettings):
         return Codes(self.status_codes, self.type_codes, ("", *self.severity_codes))
 
 
-def load_settings() -> Settings:
-    """Read the environment; raises InvalidSettings with a line for each variable that cannot be used."""
+def load_settings(**others: Any) -> Settings:
+    """Read the environment, but for `others`; raises InvalidSettings with a line for each that cannot be used."""
     try:
-        return Settings()
+        return Settings(**others)
     except ValidationError as error:
         lines = []
         for fault in error.errors():

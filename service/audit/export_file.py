@@ -17,6 +17,7 @@ from uuid import UUID
 import orjson
 
 from domain.moments import utc_text
+from service.audit.errors import ExportDamaged
 from service.store.log import Row
 from service.store.mapper import UnreadableEvent
 
@@ -28,10 +29,6 @@ MAX_LINE: Final = 64 * 1024 * 1024
 MAX_VERSION: Final = 2**31 - 1
 
 _T = TypeVar("_T")
-
-
-class ExportDamaged(Exception):
-    """The file is no export, or not as it was written; the text names the line."""
 
 
 class Header(NamedTuple):

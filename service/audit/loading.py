@@ -2,13 +2,15 @@
 
 import hashlib
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from uuid import UUID
 
 from service.app import idle_leases
-from service.audit.export_file import ExportDamaged, ExportFile
+from service.audit.errors import ExportDamaged
+from service.audit.export_file import ExportFile
 from service.engines import Engine, open_engine
 from service.progress import progress
 from service.settings import Settings
@@ -24,14 +26,18 @@ async def load(settings: Settings, path: Path) -> None:
     Raises ExportDamaged, NotEmpty, NotALog, InUse, Unavailable, OSError.
     """
     async with open_engine(settings) as engine:
-        with ExportFile.open(path) as file:
-            await _forget_followers(engine)
-            with progress("events", file.header.last) as done:
-                try:
-                    await engine.log.load(_sound(file, done), file.header.log_id, restored=file.header.restored)
-                except NotEmpty:
-                    raise NotEmpty(f"the log has events: {_HINT}") from None
+        with ExportFile.open(path) as file, progress("events", file.header.last) as done:
+            await fill(engine, _sound(file, done), file.header.log_id, restored=file.header.restored)
     print(f"{file.closing.rows} events of the log {engine.log.log_id}", file=sys.stderr)  # noqa: T201
+
+
+async def fill(engine: Engine, batches: AsyncIterable[list[Row]], log_id: UUID, *, restored: bool) -> None:
+    """Raises NotEmpty with a word on what to do, NotALog, InUse, Unavailable, and what `batches` raises."""
+    await _forget_followers(engine)
+    try:
+        await engine.log.load(batches, log_id, restored=restored)
+    except NotEmpty:
+        raise NotEmpty(f"the log has events: {_HINT}") from None
 
 
 async def _forget_followers(engine: Engine) -> None:

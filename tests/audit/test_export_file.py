@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.audit.errors import ExportDamaged
 from service.audit.export_file import (
     Closing,
-    ExportDamaged,
     ExportFile,
     Header,
     closing_line,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.audit.export_file import ExportDamaged
+from service.audit.errors import ExportDamaged
 from service.settings import Settings
 from service.store.log import NotALog, NotEmpty
 from service.store.sqlite import InUse
