@@ -62,7 +62,7 @@ class Aggregates:
         if len(self._cache) > MAX_CACHED:
             self._cache.popitem(last=False)
 
-    def heard(self, id: UUID, version: int) -> None:
+    def heard(self, id: UUID, version: int, _position: int) -> None:
         """The log has this version of it."""
         self._heard[id.int] = version
         self._heard.move_to_end(id.int)

@@ -20,6 +20,7 @@ from service.aggregates import Aggregates
 from service.auth.sign_in import authenticator
 from service.commands import Commands
 from service.definitions import TenantDefinitions
+from service.documents import Documents
 from service.engines import Engine, open_engine
 from service.freshness import Freshness
 from service.http.bodies import MAX_BODY
@@ -90,6 +91,7 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             definitions=definitions,
             commands=Commands(engine.log, writer, aggregates, definitions),
             freshness=freshness,
+            documents=Documents(engine.database, feed, freshness),
             leases=leases,
             metrics=Metrics(),
             pages=EventPages(engine.log),
@@ -148,7 +150,7 @@ def _follower(engine: Engine, feed: Feed, leases: Leases, freshness: Freshness) 
 async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
     """The tasks that run beside the requests. The writer ends last, when everything that waits is committed."""
     engine.listen(lambda _: parts.feed.ring(), parts.freshness.heard)
-    engine.on_loss(parts.freshness.doubt)
+    engine.on_loss(parts.doubt)
     writing = asyncio.create_task(parts.writer.run(), name="writer")
     loops = {"feed": parts.feed.run(), "freshness": parts.freshness.run(), "tail": parts.tail.run()}
     if engine.bells is not None:

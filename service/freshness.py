@@ -53,22 +53,27 @@ class Freshness:
         if len(self._acknowledged) > MAX_TENANTS:
             self._least = max(self._least, self._acknowledged.popitem(last=False)[1])
 
+    def heard_enough(self, tenant_id: str, minimum: int | None) -> bool:
+        """Whether what this process has heard of the log is as new as what `current` gives."""
+        return self._feed.head.value >= self._wanted(tenant_id, minimum) and not self._of_other_log
+
     async def current(self, tenant_id: str, minimum: int | None) -> ReadModels:
         """The read models, no older than the tenant's last write here and than `minimum`. Raises NotFresh, Invalid."""
         if self._doubts > self._settled:
             await self.look()
         if self._of_other_log:
             raise NotFresh
-        wanted = max(self._least, self._acknowledged.get(tenant_id, 0))
-        if minimum is not None:
-            wanted = max(wanted, minimum)
-            if minimum > self._feed.head.value and minimum > await self._log.head():
-                raise Invalid([Fault("POSITION_UNKNOWN", "is beyond the end of the log", "Ims-Min-Position")])
+        if minimum is not None and minimum > self._feed.head.value and minimum > await self._log.head():
+            raise Invalid([Fault("POSITION_UNKNOWN", "is beyond the end of the log", "Ims-Min-Position")])
+        wanted = self._wanted(tenant_id, minimum)
         if self.position.value < wanted:
             self.hurry()
             if not await self.position.reach(wanted, self._timeout):
                 raise NotFresh
         return self.models
+
+    def _wanted(self, tenant_id: str, minimum: int | None) -> int:
+        return max(self._least, self._acknowledged.get(tenant_id, 0), minimum or 0)
 
     def moved(self, generation: int, position: int) -> None:
         """A follower, here or elsewhere, has committed so far."""

@@ -12,6 +12,7 @@ from projections.lease import Leases
 from service.auth.tokens import Authenticator
 from service.commands import Commands
 from service.definitions import TenantDefinitions
+from service.documents import Documents
 from service.freshness import Freshness
 from service.metrics import Metrics
 from service.rate_limit import RateLimit
@@ -37,6 +38,7 @@ class Parts:
     definitions: TenantDefinitions
     commands: Commands
     freshness: Freshness
+    documents: Documents
     leases: Leases
     metrics: Metrics
     rate_limit: RateLimit
@@ -46,6 +48,11 @@ class Parts:
     publisher: PublishingProcess | None
     stopped: str = ""
     """Why a follower of this process has stopped for good; empty while all is well."""
+
+    def doubt(self) -> None:
+        """The read models may have gone back."""
+        self.freshness.doubt()
+        self.documents.doubt()
 
 
 PARTS: Final = web.AppKey("parts", Parts)

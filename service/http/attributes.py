@@ -4,7 +4,6 @@ import orjson
 from aiohttp import web
 
 from domain.attribute_schema import AttributeSchema
-from domain.errors import Absent
 from domain.incident import Incident
 from projections.documents import incident_document
 from service.definitions import empty_schema, schema_of
@@ -56,11 +55,8 @@ async def retire(call: Call) -> web.Response:
 
 async def values(call: Call) -> web.Response:
     Parameters(call.request).done()
-    models = await call.read_models()
-    found = await models.incidents.get(call.parts.database, call.tenant_id, str(call.id()))
-    if found is None:
-        raise Absent
-    return success(orjson.dumps(orjson.loads(found[1])["attributes"] or {}))
+    _, document = await call.document()
+    return success(orjson.dumps(orjson.loads(document)["attributes"] or {}))
 
 
 async def add(call: Call) -> web.Response:

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from aiohttp import web
 
-from domain.errors import Fault, Forbidden
+from domain.errors import Absent, Fault, Forbidden
 from domain.event import Act, Json, Kept
+from domain.incident import Incident
 from projections.read_models import ReadModels
 from service.auth.identity import Identity
 from service.commands import Done
@@ -68,10 +69,22 @@ class Call:
 
     async def read_models(self) -> ReadModels:
         """As fresh as this tenant's own writes, and as the client asks. Raises NotFresh, BadRequest, Invalid."""
+        return await self.parts.freshness.current(self.tenant_id, self._minimum())
+
+    async def document(self) -> tuple[int, bytes]:
+        """The incident's version and document, as fresh as that. Raises Absent, NotFresh, BadRequest, Invalid."""
+        found = await self.parts.documents.get(self.tenant_id, self.id(), self._minimum())
+        if found is None:
+            raise Absent
+        return found
+
+    def _minimum(self) -> int | None:
         text = self.request.headers.get("Ims-Min-Position")
-        if text is not None and not (text.isascii() and text.isdigit() and len(text) <= MAX_POSITION_DIGITS):
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) <= MAX_POSITION_DIGITS):
             raise BadRequest(Fault("HEADER_INVALID", "must be a position, as a write answered it", "Ims-Min-Position"))
-        return await self.parts.freshness.current(self.tenant_id, None if text is None else int(text))
+        return int(text)
 
     def written(self, done: Done[Any], data: bytes, status: int = 200, location: str | None = None) -> web.Response:
         """The answer to a write; from here on this tenant's reads wait for it."""
@@ -80,6 +93,8 @@ class Call:
         if done.position is not None:
             headers["Ims-Position"] = str(done.position)
             self.parts.freshness.acknowledge(self.tenant_id, done.position)
+            if isinstance(kept, Incident) and not kept.deleted:
+                self.parts.documents.wrote(self.tenant_id, kept.id, kept.version, data, done.position)
         if location is not None:
             headers["Location"] = location
         return success(data, status=status, headers=headers)

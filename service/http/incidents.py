@@ -42,11 +42,7 @@ async def report(call: Call) -> web.Response:
 async def get(call: Call) -> web.Response:
     Parameters(call.request).done()
     known = Known(call.request)
-    models = await call.read_models()
-    found = await models.incidents.get(call.parts.database, call.tenant_id, str(call.id()))
-    if found is None:
-        raise Absent
-    version, document = found
+    version, document = await call.document()
     headers = {"ETag": etag(version)}
     if version in known:
         return Rendered(304, None, headers)

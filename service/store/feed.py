@@ -34,10 +34,10 @@ class Feed:
         self._log = log
         self._window: deque[Recorded] = deque(maxlen=WINDOW)
         self._bell = asyncio.Event()
-        self._listeners: list[Callable[[UUID, int], None]] = []
+        self._listeners: list[Callable[[UUID, int, int], None]] = []
 
-    def listen(self, listener: Callable[[UUID, int], None]) -> None:
-        """Call it with the aggregate and version of every event from now on, once, in order."""
+    def listen(self, listener: Callable[[UUID, int, int], None]) -> None:
+        """Call it with the aggregate, version and position of every event from now on, once, in order."""
         self._listeners.append(listener)
 
     async def start(self) -> None:
@@ -121,5 +121,5 @@ class Feed:
 
     def _tell(self, originator_id: UUID, version: int, position: int) -> None:
         for listener in self._listeners:
-            listener(originator_id, version)
+            listener(originator_id, version, position)
         self.head.set(position)
