@@ -26,6 +26,7 @@ from service.freshness import Freshness
 from service.http.bodies import MAX_BODY
 from service.http.cors import allow_origins
 from service.http.docs import add_docs
+from service.http.entrance import ENTRANCE, Entrance
 from service.http.events import end_streams, frame_of
 from service.http.health import add_health
 from service.http.middlewares import every_request
@@ -54,7 +55,9 @@ def application(parts: Parts) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY)
     app[PARTS] = parts
     cors = allow_origins(app, parts.settings.cors_origins)
-    app.middlewares.append(every_request(parts, cors))
+    middleware = every_request(parts, cors)
+    app.middlewares.append(middleware)
+    app[ENTRANCE] = Entrance(app, middleware)
     add_health(app)
     if "api" in parts.settings.run:
         add_routes(app, parts)

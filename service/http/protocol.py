@@ -6,6 +6,7 @@ import structlog
 from aiohttp import web
 
 from service.http.answers import failure
+from service.http.entrance import ENTRANCE
 from service.randomness import random_trace_id
 
 MAX_LINE: Final = 8190
@@ -47,8 +48,9 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
+        entrance = self.app[ENTRANCE]
         return _Server(
-            server.request_handler,
+            entrance.open(server.request_handler),
             request_factory=server.request_factory,
             handler_cancellation=server.handler_cancellation,
             **server._kwargs,  # noqa: SLF001 - aiohttp has no public way to name the protocol's class

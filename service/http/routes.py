@@ -64,8 +64,8 @@ class Route:
 
 
 _ALL = "/v1/incident"
-_ONE = f"{_ALL}/{{id}}"
-_COMMENT = f"{_ONE}/comments/{{comment_id}}"
+ONE = f"{_ALL}/{{id}}"
+_COMMENT = f"{ONE}/comments/{{comment_id}}"
 
 _EVENTS = "/v1/events"
 EVENT_PATHS = (_EVENTS, f"{_EVENTS}/stream")
@@ -89,31 +89,31 @@ ROUTES = (
           answers.DefinitionAnswer, models.DefinitionBody, "define", 201),
     Route("DELETE", f"{_ALL}/attributes/{{name}}", attributes.retire, "Retire an attribute",
           answers.DefinitionAnswer, None, "define"),
-    Route("GET", _ONE, incidents.get, "Get an incident",
+    Route("GET", ONE, incidents.get, "Get an incident",
           answers.IncidentAnswer),
-    Route("PUT", _ONE, incidents.edit, "Edit an incident: replace all of it",
+    Route("PUT", ONE, incidents.edit, "Edit an incident: replace all of it",
           answers.IncidentAnswer, models.EditBody, "write", locked=True),
-    Route("PATCH", _ONE, incidents.patch, "Edit an incident: a JSON merge patch",
+    Route("PATCH", ONE, incidents.patch, "Edit an incident: a JSON merge patch",
           answers.IncidentAnswer, models.PatchBody, "write", locked=True),
-    Route("DELETE", _ONE, incidents.delete, "Delete an incident",
+    Route("DELETE", ONE, incidents.delete, "Delete an incident",
           answers.IncidentAnswer, models.LockBody, "write", locked=True, query=_LOCK),
-    Route("*", _ONE, incidents.misplaced, "Not a call of the API",
+    Route("*", ONE, incidents.misplaced, "Not a call of the API",
           answers.Failure, listed=False),
-    Route("POST", f"{_ONE}/restore", incidents.restore, "Bring a deleted incident back",
+    Route("POST", f"{ONE}/restore", incidents.restore, "Bring a deleted incident back",
           answers.IncidentAnswer, models.LockBody, "write", locked=True, query=_LOCK),
-    Route("GET", f"{_ONE}/attributes", attributes.values, "The attributes of an incident",
+    Route("GET", f"{ONE}/attributes", attributes.values, "The attributes of an incident",
           answers.AttributesAnswer),
-    Route("POST", f"{_ONE}/attributes", attributes.add, "Set an attribute for the first time",
+    Route("POST", f"{ONE}/attributes", attributes.add, "Set an attribute for the first time",
           answers.IncidentAnswer, models.AttributeBody, "write", locked=True),
-    Route("PUT", f"{_ONE}/attributes", attributes.put, "Set an attribute",
+    Route("PUT", f"{ONE}/attributes", attributes.put, "Set an attribute",
           answers.IncidentAnswer, models.AttributeEditBody, "write", locked=True),
-    Route("DELETE", f"{_ONE}/attributes/{{name}}", attributes.remove, "Remove an attribute",
+    Route("DELETE", f"{ONE}/attributes/{{name}}", attributes.remove, "Remove an attribute",
           answers.IncidentAnswer, models.LockBody, "write", locked=True, query=_LOCK),
-    Route("POST", f"{_ONE}/comments", comments.add, "Comment on an incident",
+    Route("POST", f"{ONE}/comments", comments.add, "Comment on an incident",
           answers.CommentAnswer, models.CommentBody, "write", 201),
-    Route("GET", f"{_ONE}/comments", comments.comments, "The comments on an incident, oldest first",
+    Route("GET", f"{ONE}/comments", comments.comments, "The comments on an incident, oldest first",
           answers.CommentsAnswer, query=PAGING),
-    Route("DELETE", f"{_ONE}/comments", comments.remove_named, "Remove the comment that is named",
+    Route("DELETE", f"{ONE}/comments", comments.remove_named, "Remove the comment that is named",
           answers.CommentAnswer, models.CommentRemovalBody, "write", locked=True, query=("id", *_LOCK)),
     Route("PUT", _COMMENT, comments.edit, "Edit a comment",
           answers.CommentAnswer, models.CommentEditBody, "write", locked=True),

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 
 from service.app import application, running
 from service.auth.local_key import ensure_local_key
 from service.settings import Settings
 from tests.http.api import Api
+from tests.http.served import Served
 
 Serve = Callable[..., Awaitable[Api]]
 
@@ -48,7 +49,7 @@ async def serve(aiohttp_client: AiohttpClient, database_url: str, key_folder: Pa
         service = AsyncExitStack()
         services.append(service)
         parts = await service.enter_async_context(running(chosen))
-        served = TestServer(application(parts))
+        served = Served(application(parts))
         await served.start_server(**(server or {}))
         client: TestClient[Any, Any] = await aiohttp_client(served)
         service.push_async_callback(client.close)

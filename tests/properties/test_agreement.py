@@ -7,7 +7,6 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from aiohttp.test_utils import TestServer
 from hypothesis import HealthCheck, given, settings
 
 from service.app import application, running
@@ -16,6 +15,7 @@ from service.settings import Settings
 from tests.faults.agreement import agree
 from tests.faults.audit import audit
 from tests.faults.load import DEPLOYER, client
+from tests.http.served import Served
 from tests.properties.commands import USERS, Command, commands
 from tests.properties.lists import lists_agree
 from tests.properties.model import Tenant
@@ -61,7 +61,7 @@ class Ims:
 
 @asynccontextmanager
 async def service(configured: Settings, log: str | Path) -> AsyncIterator[Ims]:
-    async with running(configured) as parts, TestServer(application(parts)) as server:
+    async with running(configured) as parts, Served(application(parts)) as server:
         yield Ims(configured, str(server.make_url("")), log)
 
 
