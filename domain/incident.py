@@ -9,6 +9,7 @@ from eventsourcing.domain import Aggregate
 from domain.attribute_types import Definitions
 from domain.attribute_values import ATTRIBUTES, coerced
 from domain.codes import Codes
+from domain.edits import complete, edits_between, merged
 from domain.errors import Absent, Fault, Invalid, NotDeleted, Taken
 from domain.event import Act, ActEvent, Json, Kept, Match
 from domain.rules import DEFAULTS, DETAILS, faults_of_details, same
@@ -60,6 +61,12 @@ class Incident(Kept):
                     incident.attributes.pop(member.removeprefix(ATTRIBUTES), None)
                 else:
                     incident.attributes[member.removeprefix(ATTRIBUTES)] = change["to"]
+
+    class IncidentReverted(IncidentEdited):
+        """The same as an edit; `to_version` says whose content it brought back."""
+
+        TOPIC = "IncidentReverted"
+        to_version: int
 
     class IncidentAttributeSet(Event):
         TOPIC = "IncidentAttributeSet"
@@ -113,12 +120,12 @@ class Incident(Kept):
         definitions: Definitions,
     ) -> "Incident":
         """Optional members may be left out, or null. Raises Invalid with every fault."""
-        complete = _complete(details)
-        faults = faults_of_details(complete, {}, codes)
+        whole = complete(details)
+        faults = faults_of_details(whole, {}, codes)
         values = coerced(attributes, {}, definitions, faults)
         if faults:
             raise Invalid(faults)
-        return cls.begin(cls.IncidentReported, id, act, details=complete, attributes=values)
+        return cls.begin(cls.IncidentReported, id, act, details=whole, attributes=values)
 
     def edit(
         self,
@@ -136,12 +143,12 @@ class Incident(Kept):
         """
         self._be_there()
         self.expect(occ_lock, match)
-        complete = _complete(details)
-        faults = faults_of_details(complete, self.details, codes)
+        whole = complete(details)
+        faults = faults_of_details(whole, self.details, codes)
         wanted = self.attributes if attributes is None else coerced(attributes, self.attributes, definitions, faults)
         if faults:
             raise Invalid(faults)
-        self.trigger_event(self.IncidentEdited, edits=self._edits(complete, wanted), **act.facts())
+        self.trigger_event(self.IncidentEdited, edits=self._edits(whole, wanted), **act.facts())
 
     def patch(
         self,
@@ -168,12 +175,26 @@ class Incident(Kept):
             if member in DETAILS
         }
         faults = faults_of_details(details, self.details, codes)
-        wanted = self._merged(patch, definitions, faults)
+        wanted = merged(self.attributes, patch.get("attributes", {}), definitions, faults)
         if faults:
             raise Invalid(faults)
         edits = self._edits(details, wanted)
         if edits:
             self.trigger_event(self.IncidentEdited, edits=edits, **act.facts())
+
+    def revert(self, act: Act, to_version: int, past: "Incident", occ_lock: int | None, match: Match = None) -> None:
+        """Bring back the content of an earlier version; `past` is the incident as it was then.
+
+        What was valid once is not judged again. No event where nothing changes. Raises Absent, Unmatched, Stale;
+        Invalid where there is no such version, `past` being the newest one then.
+        """
+        self._be_there()
+        self.expect(occ_lock, match)
+        if past.version != to_version:
+            raise Invalid([Fault("VERSION_UNKNOWN", f"must be from 0 to {past.version}", "version")])
+        edits = self._edits(past.details, past.attributes)
+        if edits:
+            self.trigger_event(self.IncidentReverted, edits=edits, to_version=to_version, **act.facts())
 
     def set_attribute(
         self,
@@ -238,26 +259,5 @@ class Incident(Kept):
             touched.update(ATTRIBUTES + name for name in attributes)
         return all(self.changed_in.get(member, 0) <= occ_lock for member in touched)
 
-    def _merged(self, patch: Mapping[str, Json], definitions: Definitions, faults: list[Fault]) -> dict[str, Json]:
-        attributes = patch.get("attributes", {})
-        if attributes is None:
-            return {}
-        given = {name: value for name, value in attributes.items() if value is not None}
-        kept = {name: value for name, value in self.attributes.items() if name not in attributes}
-        return {**kept, **coerced(given, self.attributes, definitions, faults)}
-
     def _edits(self, details: Mapping[str, Json], attributes: Mapping[str, Json]) -> dict[str, Json]:
-        edits = {
-            member: {"from": self.details[member], "to": value}
-            for member, value in details.items()
-            if not same(self.details[member], value)
-        }
-        for name in sorted({*self.attributes, *attributes}):
-            old, new = self.attributes.get(name), attributes.get(name)
-            if not same(old, new):
-                edits[ATTRIBUTES + name] = {"from": old, "to": new}
-        return edits
-
-
-def _complete(details: Mapping[str, Json]) -> dict[str, Json]:
-    return {member: DEFAULTS.get(member) if (value := details.get(member)) is None else value for member in DETAILS}
+        return edits_between(self.details, self.attributes, details, attributes)

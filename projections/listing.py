@@ -59,11 +59,11 @@ class Filter:
 
 
 class Conditions:
-    """Collects conditions and their arguments; the tenant is always the first."""
+    """Collects conditions and their arguments; the tenant is always the first, then come `further` ones."""
 
-    def __init__(self, dialect: Dialect, tenant_id: str) -> None:
+    def __init__(self, dialect: Dialect, tenant_id: str, *further: Any) -> None:
         self._dialect = dialect
-        self.args: list[Any] = [tenant_id]
+        self.args: list[Any] = [tenant_id, *further]
         self._conditions = ["tenant_id = $1"]
 
     def add(self, condition: str, *values: Any) -> None:

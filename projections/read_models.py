@@ -8,7 +8,7 @@ from projections.comments import Comments
 from projections.database import Dialect, Json, Rows
 from projections.incidents import Incidents
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of the tables: a release builds tables of its own beside those of the one before it."""
 
 FOLLOWER = f"read_models_v{VERSION}"
@@ -29,8 +29,7 @@ class ReadModels:
         return [*self.incidents.tables(), *self.comments.tables(), *self.definitions.tables()]
 
     def removal(self) -> list[str]:
-        incidents = self.incidents
-        names = (incidents.table, incidents.attributes, incidents.counts, self.comments.table, self.definitions.table)
+        names = (*self.incidents.names(), self.comments.table, self.definitions.table)
         return [f"DROP TABLE IF EXISTS {name}" for name in names]
 
     async def apply(self, rows: Rows, batch: Sequence[Recorded]) -> None:

@@ -115,6 +115,7 @@ def _there(document: Document | None) -> Document:
 KINDS: Final[dict[str, tuple[str, Apply]]] = {
     "IncidentReported": ("ims.incident.reported", _reported),
     "IncidentEdited": ("ims.incident.edited", _edited),
+    "IncidentReverted": ("ims.incident.reverted", _edited),
     "IncidentAttributeSet": ("ims.incident.attribute_set", _edited),
     "IncidentAttributeRemoved": ("ims.incident.attribute_removed", _edited),
     "IncidentDeleted": ("ims.incident.deleted", _deleted),

@@ -36,6 +36,10 @@ class Erased(Exception):
     """The request was carried out before, but what it recorded has been erased since."""
 
 
+class ContentErased(Exception):
+    """What is asked for was there, but its content has been erased since."""
+
+
 class Contended(Exception):
     """Other processes changed the aggregate each time before this command could be recorded."""
 
@@ -122,6 +126,21 @@ class Commands:
             if isinstance(incident, Incident) and incident.tenant_id == tenant_id and not incident.deleted:
                 return incident
         raise Absent
+
+    async def version(self, tenant_id: str, id: UUID, version: int) -> Incident:
+        """The incident as a version left it, of the log; as the newest did, where there is no such version.
+
+        Raises Absent where the tenant has no such incident, ContentErased.
+        """
+        rows = await self._log.stream(id, upto=version)
+        if not rows or rows[0].tenant_id != tenant_id:
+            raise Absent
+        if any(row.state is None for row in rows):
+            raise ContentErased
+        incident = fold(map(recorded_of, rows))
+        if not isinstance(incident, Incident):
+            raise Absent
+        return incident
 
     async def _decide(self, act: Act, aggregate: A, decide: Callable[[A, Definitions], None], fresh: bool) -> None:
         if aggregate.tenant_id not in ("", act.tenant_id):

@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     roles_claim: str = Field("active_tenant.roles", description="Path of the claim that lists the roles in the tenant.")
     deployer_roles: Words = Field(("system-admin", "tenant-admin"), description="Roles that may define attributes.")
     read_only_roles: Words = Field((), description="A token whose roles are all among these may only read.")
+    auditor_roles: Words = Field(
+        ("auditor",), description="Roles that may read the past of deleted incidents, as deployers may."
+    )
 
     cors_origins: Words = Field((), description="Origins whose pages may call the API; `*` for any.")
     rate_limit: str = Field(
@@ -111,7 +114,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "run", "streams", "status_codes", "type_codes", "severity_codes", "deployer_roles", "read_only_roles",
-        "cors_origins",
+        "auditor_roles", "cors_origins",
         mode="before",
     )  # fmt: skip
     @classmethod

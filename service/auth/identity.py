@@ -27,6 +27,8 @@ class Identity:
     roles: frozenset[str]
     may_define: bool
     may_write: bool
+    may_audit: bool
+    """Whether the past of what is deleted is shown."""
     expires_at: float = field(default=math.inf, compare=False)
     """Unix seconds, as the token has it."""
 
@@ -39,6 +41,7 @@ class Claims:
         self._roles_claim = settings.roles_claim
         self._deployers = frozenset(settings.deployer_roles)
         self._readers = frozenset(settings.read_only_roles)
+        self._auditors = self._deployers.union(settings.auditor_roles)
 
     def identity(self, claims: Mapping[str, Any]) -> Identity:
         """Raises Unauthenticated where the claims name no user or no tenant, or in a form that cannot be used."""
@@ -53,6 +56,7 @@ class Claims:
             roles=roles,
             may_define=may_write and not roles.isdisjoint(self._deployers),
             may_write=may_write,
+            may_audit=not roles.isdisjoint(self._auditors),
             expires_at=_expiry(claims),
         )
 

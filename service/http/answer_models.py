@@ -1,6 +1,6 @@
 """The shapes of answers, for the OpenAPI document alone: answers themselves are rendered without them."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.json_schema import SkipJsonSchema
@@ -85,6 +85,34 @@ class Comments(Answer):
     total: int
 
 
+class Recorded(Answer):
+    position: int = Field(ge=1, description="Its place in the log.")
+    occ_lock: Lock
+    at: Made
+    what: str = Field(description="The type under which the event is published.")
+    by: str | SkipJsonSchema[None] = Field(None, description="Display name. Absent where the content was erased.")
+    user_id: str | SkipJsonSchema[None] = None
+    changes: dict[str, Any] | SkipJsonSchema[None] = Field(
+        None, description='By member: {"from": …, "to": …}, attributes as `attributes.<name>`.'
+    )
+    comment_id: Id | SkipJsonSchema[None] = Field(None, description="The comment that it is about.")
+    to_version: int | SkipJsonSchema[None] = Field(None, description="The version whose content came back.")
+    erased: Literal[True] | SkipJsonSchema[None] = Field(None, description="The content is gone, by order.")
+
+
+class History(Answer):
+    history: list[Recorded]
+    total: int
+
+
+class Diff(Answer):
+    before: int = Field(alias="from")
+    to: int
+    changes: dict[str, Any] = Field(
+        description='By member: {"from": …, "to": …}; `deleted` among them where one of the two was.'
+    )
+
+
 class Counts(Answer):
     total: int
     status: dict[str, int]
@@ -122,6 +150,15 @@ class CommentAnswer(Success):
 class CommentsAnswer(Success):
     data: Comments
     page: Page | SkipJsonSchema[None] = None
+
+
+class HistoryAnswer(Success):
+    data: History
+    page: Page | SkipJsonSchema[None] = None
+
+
+class DiffAnswer(Success):
+    data: Diff
 
 
 class DefinitionAnswer(Success):
@@ -184,5 +221,5 @@ class Status(BaseModel):
 
 ANSWERS: Final[tuple[type[BaseModel], ...]] = (
     IncidentAnswer, IncidentsAnswer, CountsAnswer, CodesAnswer, CommentAnswer, CommentsAnswer, DefinitionAnswer,
-    DefinitionsAnswer, AttributesAnswer, Failure, Health, Status,
+    DefinitionsAnswer, AttributesAnswer, HistoryAnswer, DiffAnswer, Failure, Health, Status,
 )  # fmt: skip

@@ -67,9 +67,12 @@ class Call:
             request_digest=digest,
         )
 
-    async def read_models(self) -> ReadModels:
-        """As fresh as this tenant's own writes, and as the client asks. Raises NotFresh, BadRequest, Invalid."""
-        return await self.parts.freshness.current(self.tenant_id, self._minimum())
+    async def read_models(self, position: int = 0) -> ReadModels:
+        """As fresh as this tenant's own writes, as the client asks, and as `position`.
+
+        Raises NotFresh, BadRequest, Invalid.
+        """
+        return await self.parts.freshness.current(self.tenant_id, max(position, self._minimum() or 0) or None)
 
     async def document(self) -> tuple[int, bytes]:
         """The incident's version and document, as fresh as that. Raises Absent, NotFresh, BadRequest, Invalid."""

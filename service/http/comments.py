@@ -19,7 +19,7 @@ from service.http.answers import success
 from service.http.call import Call
 from service.http.intake import Intake, take
 from service.http.models import CommentBody, CommentEditBody, CommentRemovalBody
-from service.http.queries import DEFAULT_SIZE, MAX_PAGE, MAX_SIZE, PAGING, Parameters
+from service.http.queries import PAGING, Parameters, paging
 from service.http.streams import stream
 from service.randomness import random_id
 
@@ -42,10 +42,7 @@ async def add(call: Call) -> web.Response:
 
 async def comments(call: Call) -> web.StreamResponse:
     parameters = Parameters(call.request, once=PAGING)
-    number = parameters.whole("page", 1, 1, MAX_PAGE)
-    size = parameters.whole("size", DEFAULT_SIZE, 1, MAX_SIZE)
-    if "cursor" in parameters and "page" in parameters:
-        parameters.fault("PARAMETER_INVALID", "a cursor does not go with a page", "cursor")
+    number, size = paging(parameters)
     parameters.done()
     id = str(call.id())
     if "cursor" in parameters:

@@ -1,31 +1,23 @@
 """Many incidents: all of them, a page, from a cursor on, and how many there are."""
 
+from datetime import datetime
 from typing import Any
 
 import orjson
 from aiohttp import web
 
 from domain.codes import Codes
-from projections.incidents import Page
 from projections.listing import COUNTED, SORT_COLUMNS, Filter, Sort
+from projections.pages import Page, Pages
 from service.http import cursors
 from service.http.answers import success
 from service.http.call import Call
-from service.http.queries import (
-    ATTRIBUTE,
-    CODED,
-    DEFAULT_SIZE,
-    MAX_PAGE,
-    MAX_SIZE,
-    PERIODS,
-    Parameters,
-    filter_of,
-    sort_of,
-)
+from service.http.past import moment_of
+from service.http.queries import ATTRIBUTE, CODED, PAGING, PERIODS, Parameters, filter_of, paging, sort_of
 from service.http.streams import stream
 
 ONCE = (
-    "page", "size", "cursor", "backdated", "q", ATTRIBUTE,
+    *PAGING, "as_of", "backdated", "q", ATTRIBUTE,
     *(f"{prefix}_{end}" for prefix in PERIODS for end in ("from", "to")),
 )  # fmt: skip
 REPEATABLE = ("sort", *CODED)
@@ -35,19 +27,15 @@ async def incidents(call: Call) -> web.StreamResponse:
     parameters = Parameters(call.request, ONCE, REPEATABLE)
     definitions = await call.parts.definitions.ever(call.tenant_id) if call.request.query_string else {}
     wanted, sort = filter_of(parameters, definitions), sort_of(parameters)
-    page = parameters.whole("page", 1, 1, MAX_PAGE)
-    size = parameters.whole("size", DEFAULT_SIZE, 1, MAX_SIZE)
-    if "cursor" in parameters and "page" in parameters:
-        parameters.fault("PARAMETER_INVALID", "a cursor does not go with a page", "cursor")
+    page, size = paging(parameters)
+    at = moment_of(parameters)
     parameters.done()
     if "cursor" in parameters:
-        return await _from_cursor(call, wanted, sort, size, parameters.one("cursor") or "")
+        return await _from_cursor(call, wanted, sort, size, parameters.one("cursor") or "", at)
+    pages = await _pages(call, None if at is None else await call.parts.log.position_at(at))
     if "page" in parameters or "size" in parameters:
-        return await _page(call, wanted, sort, page, size)
-    models = await call.read_models()
-    return await stream(
-        call.request, "incidents", models.incidents.every(call.parts.database, call.tenant_id, wanted, sort)
-    )
+        return await _page(call, pages, wanted, sort, page, size)
+    return await stream(call.request, "incidents", pages.every(call.parts.database, call.tenant_id, wanted, sort))
 
 
 async def counts(call: Call) -> web.Response:
@@ -69,22 +57,36 @@ async def codes(call: Call) -> web.Response:
     return success(orjson.dumps(call.parts.settings.codes.document()))
 
 
-async def _page(call: Call, wanted: Filter, sort: tuple[Sort, ...], number: int, size: int) -> web.Response:
-    models = await call.read_models()
-    page = await models.incidents.page(
-        call.parts.database, call.tenant_id, wanted, sort, size, offset=(number - 1) * size
-    )
+async def _pages(call: Call, position: int | None = None) -> Pages:
+    """The lists as they are, or as they stood when the log ended at a position."""
+    if position is None:
+        return (await call.read_models()).incidents.current
+    models = await call.read_models(position)
+    return models.incidents.past.as_of(position, deleted_since=call.identity.may_audit)
+
+
+async def _page(
+    call: Call, pages: Pages, wanted: Filter, sort: tuple[Sort, ...], number: int, size: int
+) -> web.Response:
+    page = await pages.page(call.parts.database, call.tenant_id, wanted, sort, size, offset=(number - 1) * size)
     return _answer(page, sort, {"number": number, "size": size})
 
 
-async def _from_cursor(call: Call, wanted: Filter, sort: tuple[Sort, ...], size: int, cursor: str) -> web.Response:
-    bound_to = cursors.fingerprint(call.tenant_id, wanted, sort)
-    beyond = cursors.decode(cursor, bound_to, [*(SORT_COLUMNS[by.column] for by in sort), str])
-    models = await call.read_models()
-    page, last = await models.incidents.page_beyond(call.parts.database, call.tenant_id, wanted, sort, size, beyond)
+async def _from_cursor(
+    call: Call, wanted: Filter, sort: tuple[Sort, ...], size: int, cursor: str, at: datetime | None
+) -> web.Response:
+    """A cursor into the past begins with its position: every page is of the same one, whatever was recorded since."""
+    then = [] if at is None else [await call.parts.log.position_at(at)]
+    bound_to = cursors.fingerprint(call.tenant_id, wanted, sort, *([] if at is None else [at]))
+    types = [SORT_COLUMNS[by.column] for by in sort]
+    keys = cursors.decode(cursor, bound_to, [*(int for _ in then), *types, str])
+    if then and keys is not None:
+        then = [min(then[0], keys.pop(0))]
+    pages = await _pages(call, *then)
+    page, last = await pages.page_beyond(call.parts.database, call.tenant_id, wanted, sort, size, keys)
     place: dict[str, Any] = {"size": size}
     if last is not None:
-        place["next"] = cursors.encode(bound_to, last)
+        place["next"] = cursors.encode(bound_to, [*then, *last])
     return _answer(page, sort, place)
 
 

@@ -18,9 +18,9 @@ from service.http.answers import Rendered, success
 from service.http.bodies import misdirected
 from service.http.call import Call
 from service.http.intake import take
-from service.http.models import MAX_ATTRIBUTES, EditBody, LockBody, PatchBody, ReportBody
+from service.http.models import MAX_ATTRIBUTES, EditBody, LockBody, PatchBody, ReportBody, RevertBody
+from service.http.past import one_of_the_past
 from service.http.preconditions import Known, etag
-from service.http.queries import Parameters
 from service.http.statuses import BadRequest
 from service.randomness import random_id
 
@@ -40,9 +40,8 @@ async def report(call: Call) -> web.Response:
 
 
 async def get(call: Call) -> web.Response:
-    Parameters(call.request).done()
     known = Known(call.request)
-    version, document = await call.document()
+    version, document = await (one_of_the_past(call) if call.request.query_string else call.document())
     headers = {"ETag": etag(version)}
     if version in known:
         return Rendered(304, None, headers)
@@ -93,6 +92,22 @@ async def restore(call: Call) -> web.Response:
     done = await call.parts.commands.change(
         act, Incident, call.id(), lambda incident, _: incident.restore(act, lock.occ_lock, lock.match)
     )
+    return _answer(call, done)
+
+
+async def revert(call: Call) -> web.Response:
+    """A new event that brings the content of an earlier version back."""
+    intake = await take(call, RevertBody, locked=True)
+    act, version, lock, commands = intake.act, intake.body["version"], intake.lock, call.parts.commands
+    done = await commands.repeated(act)  # whose content may have been erased since
+    if done is None:
+        past = await commands.version(call.tenant_id, call.id(), version)
+        done = await commands.change(
+            act,
+            Incident,
+            call.id(),
+            lambda incident, _: incident.revert(act, version, past, lock.occ_lock, lock.match),
+        )
     return _answer(call, done)
 
 

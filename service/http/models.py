@@ -163,6 +163,7 @@ EditBody = _model(
 PatchBody = _model(
     "PatchBody", Body, _TOUCHED, {"attributes": (_ATTRIBUTES_PATCH, None), "occ_lock": _LOCK}, _ignored(SERVER_MEMBERS)
 )
+RevertBody = _model("RevertBody", Body, {"version": (_member(OCC_LOCK), ...), "occ_lock": _LOCK})
 LockBody = _model("LockBody", Lenient, {"occ_lock": _LOCK})
 AttributeBody = _model("AttributeBody", Body, {"name": (str, ...), "value": (_VALUE, ...)})
 AttributeEditBody = _model("AttributeEditBody", AttributeBody, {"occ_lock": _LOCK})

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from domain.attribute_types import NAME_PATTERN
-from domain.rules import MAX_OCC_LOCK, Moment
+from domain.rules import MAX_OCC_LOCK, OCC_LOCK, Moment
 from projections.listing import SORT_COLUMNS
 from projections.states import TOPICS
 from service.http.call import MAX_POSITION_DIGITS
@@ -89,7 +89,8 @@ def path_parameter(name: str) -> dict[str, Any]:
 
 
 def _parameter(name: str, schema: Schema, description: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "description": description, "schema": schema}
+    shown = {"name": name, "in": "query", "description": description, "schema": schema}
+    return shown | {"required": True} if name in _REQUIRED else shown
 
 
 _OF_EVENTS: Final[dict[str, tuple[Schema, str]]] = {
@@ -104,6 +105,7 @@ _OF_EVENTS: Final[dict[str, tuple[Schema, str]]] = {
         "Only events of these types.",
     ),
 }
+_REQUIRED: Final = frozenset({"from", "to"})
 _EQUALS: Final = "Incidents whose attribute has this value; other attributes of the tenant in the same way."
 _TEXT: Final[Schema] = {"type": "string", "maxLength": MAX_VALUE, "pattern": r"^[^\u0000]*$"}
 _SCHEMAS: Final[dict[str, Schema]] = {
@@ -115,6 +117,8 @@ _SCHEMAS: Final[dict[str, Schema]] = {
     "retired": {"type": "boolean"},
     "id": PATHS["id"],
     "occ_lock": {"type": "integer", "minimum": 0, "maximum": MAX_OCC_LOCK},
+    **dict.fromkeys(("version", "from", "to"), schema_of(OCC_LOCK)),
+    "as_of": schema_of(Moment()),
     **{f"{prefix}_{end}": schema_of(Moment()) for prefix in PERIODS for end in ("from", "to")},
 }
 _DESCRIPTIONS: Final[dict[str, str]] = {
@@ -127,6 +131,10 @@ _DESCRIPTIONS: Final[dict[str, str]] = {
     "retired": "Also the attributes that were retired.",
     "id": "The comment, where the body does not name it.",
     "occ_lock": "The version that the client knows, where the body does not name it.",
+    "version": "The incident as this version left it, whether that was deleted or not.",
+    "from": "The version before.",
+    "to": "The version after.",
+    "as_of": "As it stood when the log had recorded what it had at this time, which is included; not with `version`.",
     **{f"{prefix}_from": f"`{member}` not before this." for prefix, member in PERIODS.items()},
     **{f"{prefix}_to": f"`{member}` before this." for prefix, member in PERIODS.items()},
 }

@@ -74,13 +74,14 @@ class Parameters:
     def one(self, name: str) -> str | None:
         return self._values[name][0] if name in self._values else None
 
-    def whole(self, name: str, default: int, low: int, high: int) -> int:
+    def whole(self, name: str, default: int | None, low: int, high: int) -> int:
+        """Without a default it is required."""
         text = self.one(name)
-        if text is None:
+        if text is None and default is not None:
             return default
-        if not _number.fullmatch(text) or not low <= int(text) <= high:
+        if text is None or not _number.fullmatch(text) or not low <= int(text) <= high:
             self.fault("PARAMETER_INVALID", f"must be an integer from {low} to {high}", name)
-            return default
+            return low if default is None else default
         return int(text)
 
     def flag(self, name: str) -> bool | None:
@@ -100,6 +101,15 @@ class Parameters:
             self.fault("PARAMETER_INVALID", fault.message, name)
             return None
         return instant(text)
+
+
+def paging(parameters: Parameters) -> tuple[int, int]:
+    """Number and size of the page."""
+    page = parameters.whole("page", 1, 1, MAX_PAGE)
+    size = parameters.whole("size", DEFAULT_SIZE, 1, MAX_SIZE)
+    if "cursor" in parameters and "page" in parameters:
+        parameters.fault("PARAMETER_INVALID", "a cursor does not go with a page", "cursor")
+    return page, size
 
 
 def _limit(name: str) -> int:

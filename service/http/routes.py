@@ -7,12 +7,10 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from service.http import answer_models as answers
-from service.http import attributes, comments, events, incident_lists, incidents, models
+from service.http import attributes, comments, events, incident_lists, incidents, models, past
 from service.http.call import Call
 from service.http.expectations import expect
 from service.http.queries import PAGING
-from service.http.statuses import code_of
-from service.metrics import DONE
 from service.parts import Parts
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
@@ -57,11 +55,6 @@ class Route:
         return "Ims-Min-Position", "traceparent"
 
     @property
-    def command(self) -> str:
-        """What a write is called in metrics and traces: `incidents.edit`."""
-        return f"{self.handler.__module__.rpartition('.')[2]}.{self.handler.__name__}"
-
-    @property
     def pattern(self) -> str:
         """The path as the router has it: ids and names of their form only, so that any other text is 404."""
         pattern = self.path
@@ -96,8 +89,8 @@ ROUTES = (
           answers.DefinitionAnswer, models.DefinitionBody, "define", 201),
     Route("DELETE", f"{_ALL}/attributes/{{name}}", attributes.retire, "Retire an attribute",
           answers.DefinitionAnswer, None, "define"),
-    Route("GET", ONE, incidents.get, "Get an incident",
-          answers.IncidentAnswer),
+    Route("GET", ONE, incidents.get, "Get an incident, or what it was in a version or at a time",
+          answers.IncidentAnswer, query=past.OF_THE_PAST),
     Route("PUT", ONE, incidents.edit, "Edit an incident: replace all of it",
           answers.IncidentAnswer, models.EditBody, "write", locked=True),
     Route("PATCH", ONE, incidents.patch, "Edit an incident: a JSON merge patch",
@@ -108,6 +101,12 @@ ROUTES = (
           answers.Failure, listed=False),
     Route("POST", f"{ONE}/restore", incidents.restore, "Bring a deleted incident back",
           answers.IncidentAnswer, models.LockBody, "write", locked=True, query=_LOCK),
+    Route("GET", f"{ONE}/history", past.history, "Every change of an incident, its comments included, oldest first",
+          answers.HistoryAnswer, query=PAGING),
+    Route("GET", f"{ONE}/diff", past.diff, "What differs between two versions of an incident",
+          answers.DiffAnswer, query=past.BETWEEN),
+    Route("POST", f"{ONE}/revert", incidents.revert, "Bring the content of an earlier version back",
+          answers.IncidentAnswer, models.RevertBody, "write", locked=True),
     Route("GET", f"{ONE}/attributes", attributes.values, "The attributes of an incident",
           answers.AttributesAnswer),
     Route("POST", f"{ONE}/attributes", attributes.add, "Set an attribute for the first time",
@@ -144,24 +143,14 @@ def add_routes(app: web.Application, parts: Parts) -> None:
 
 
 def _adapted(route: Route, parts: Parts) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    handler, defines = route.handler, route.role == "define"
-    name, count = route.command, parts.metrics.commands.add
+    handler, writes, defines = route.handler, route.role == "write", route.role == "define"
 
-    async def ask(request: web.Request) -> web.StreamResponse:
-        return await handler(Call(request, parts))
+    async def handle(request: web.Request) -> web.StreamResponse:
+        call = Call(request, parts)
+        if writes:
+            call.may_write()
+        elif defines:
+            call.may_define()
+        return await handler(call)
 
-    async def command(request: web.Request) -> web.StreamResponse:
-        try:
-            call = Call(request, parts)
-            if defines:
-                call.may_define()
-            else:
-                call.may_write()
-            answer = await handler(call)
-        except Exception as error:
-            count(name, code_of(error).lower())
-            raise
-        count(name, DONE)
-        return answer
-
-    return ask if route.role == "read" else command
+    return handle

@@ -17,12 +17,10 @@ from domain.errors import (
 )
 from projections.database import Unavailable
 from service.auth.errors import KeysUnreachable, Unauthenticated
-from service.commands import Contended, Erased, KeyReused
+from service.commands import Contended, ContentErased, Erased, KeyReused
 from service.freshness import NotFresh
 from service.store.log import OutcomeUnknown, Overloaded
 
-INTERNAL: Final = "INTERNAL"
-"""The code of what nobody foresaw."""
 RETRY_SECONDS: Final = 1
 """What `Retry-After` says where a dependency is away."""
 
@@ -36,6 +34,7 @@ CODES: Final[dict[str, str]] = {
     "CODE_UNKNOWN": "400: not a code of the deployment; the message lists those that are",
     "COMMAND_ERASED": "409: the request was carried out before, and its content was erased since",
     "CONTENDED": "503: others kept changing the same thing first; try again",
+    "CONTENT_ERASED": "409: the content of this version was erased",
     "CURSOR_INVALID": "400: not a cursor of this tenant, filter and sort",
     "EXISTS_ALREADY": "409: the name is in use, or a value is set",
     "FORBIDDEN": "403: the user may not do this",
@@ -75,6 +74,7 @@ CODES: Final[dict[str, str]] = {
     "TYPE_INVALID": "400: a value of another type is needed",
     "TYPE_UNSUPPORTED": "415: the body is not JSON",
     "UNAVAILABLE": "503: the database cannot be reached; nothing was changed",
+    "VERSION_UNKNOWN": "400: the incident has no such version; the message gives the range",
     "WRONG_PATH": "400: this body belongs to another path, which the message names",
 }
 
@@ -115,12 +115,6 @@ def failure_of(error: Exception) -> Failure | None:
     return None
 
 
-def code_of(error: Exception) -> str:
-    """The code of the first thing that is wrong."""
-    known = failure_of(error)
-    return str(known.errors[0]["code"]) if known is not None else INTERNAL
-
-
 def _stale(error: Stale) -> Failure:
     shown: dict[str, Any] = _error("LOCK_STALE", str(error)) | {
         "field": "occ_lock",
@@ -151,6 +145,7 @@ _PLAIN: Final[dict[type[Exception], tuple[int, str, str]]] = {
     NotDeleted: (409, "NOT_DELETED", ""),
     LimitReached: (409, "ATTRIBUTE_LIMIT", ""),
     Erased: (409, "COMMAND_ERASED", "The request was carried out before; its content was erased since."),
+    ContentErased: (409, "CONTENT_ERASED", "The content of this version was erased."),
     KeyReused: (422, "IDEMPOTENCY_KEY_REUSED", "The idempotency key came with another request before."),
     KeysUnreachable: (503, "KEYS_UNREACHABLE", "The keys that tokens are checked with are out of reach."),
     NotFresh: (503, "READ_MODEL_BEHIND", "The read model has not reached what was written yet."),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from domain.rules import DETAILS, Moment, Whole
-from service.http.models import CommentEditBody, EditBody, LockBody
+from service.http.models import CommentEditBody, EditBody, LockBody, RevertBody
 from service.http.protocol import MAX_LINE
 from service.http.queries import ATTRIBUTE
 from service.http.routes import Route
@@ -49,8 +49,10 @@ def _of_the_query(route: Route) -> Iterator[Unexpressed]:
     if ATTRIBUTE in route.query:
         yield Unexpressed(_ATTRIBUTE, ("ATTRIBUTE_UNKNOWN", "PARAMETER_INVALID"), ATTRIBUTE.removesuffix("."))
     for name in route.query:
-        if name.endswith(("_from", "_to")):
+        if name == "as_of" or name.endswith(("_from", "_to")):
             yield Unexpressed(_TIMES, ("PARAMETER_INVALID",), name)
+    if "version" in route.query:
+        yield Unexpressed("A time does not go with a version.", ("PARAMETER_INVALID",), "as_of")
     if "occ_lock" in route.query:
         yield Unexpressed("A lock in the body and one in the query are the same.", ("LOCKS_DIFFER",), "occ_lock")
 
@@ -74,14 +76,16 @@ def _of_the_body(route: Route) -> Iterator[Unexpressed]:
         rule = DETAILS.get(member)
         if isinstance(rule, Moment):
             yield Unexpressed(_TIMES, ("TIME_INVALID",), member)
-        if isinstance(rule, Whole) or (member == "occ_lock" and route.locked):
+        if isinstance(rule, Whole) or (member in ("occ_lock", "version") and route.locked):
             yield Unexpressed("A whole number is written without a fraction.", ("TYPE_INVALID",), member)
     if "attributes" in members:
         yield Unexpressed(_ATTRIBUTE, _VALUES, "attributes")
     if "value" in members:
         yield Unexpressed(_ATTRIBUTE, _VALUES, "value")
         yield Unexpressed(_ATTRIBUTE, ("ATTRIBUTE_UNKNOWN",), "name")
-    if route.body in (EditBody, CommentEditBody):
+    if route.body is RevertBody:
+        yield Unexpressed("The incident has such a version.", ("VERSION_UNKNOWN",), "version")
+    if route.body in (EditBody, CommentEditBody, RevertBody):
         yield Unexpressed("A lock stands in the body, or the request has If-Match.", ("MEMBER_MISSING",), "occ_lock")
     if "id" in route.query:
         yield Unexpressed("The comment is named once, in the body or in the query.", ("MEMBER_MISSING",), "id")

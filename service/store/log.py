@@ -125,8 +125,19 @@ class Log(Protocol):
         """A tenant's rows beyond the position `after`, at most `limit`; looks at no others."""
         ...
 
-    async def of_subject(self, subject_id: UUID, after: int, limit: int) -> list[Row]:
-        """The same for what is about one incident, its comments included, or about one schema of attributes."""
+    async def of_subject(self, subject_id: UUID, after: int, limit: int, offset: int = 0) -> list[Row]:
+        """The same for what is about one incident, its comments included, or about one schema of attributes.
+
+        `offset`: as many rows are left out first.
+        """
+        ...
+
+    async def count_of_subject(self, subject_id: UUID) -> int:
+        """How many events are about it."""
+        ...
+
+    async def position_at(self, at: datetime) -> int:
+        """The last position that was recorded at this time or before it; 0 before the first."""
         ...
 
     async def by_command(self, command_id: UUID) -> Row | None: ...

@@ -33,8 +33,17 @@ _OF_TENANT = (
 _OF_SUBJECT = (
     _ROW
     + """WHERE (subject_id, notification_id) > ($1, $2) AND subject_id <= $1
-         ORDER BY subject_id, notification_id LIMIT $3"""
+         ORDER BY subject_id, notification_id LIMIT $3 OFFSET $4"""
 )
+_COUNT_OF_SUBJECT = "SELECT count(*) FROM log WHERE subject_id = $1"
+# Times rise with the positions: leaps from 2**40 down to 1, each taken where it does not go beyond the time or the end.
+_POSITION_AT = """WITH RECURSIVE leaps (reached, leap) AS (
+                      SELECT 0::bigint, 1099511627776
+                      UNION ALL
+                      SELECT CASE WHEN (SELECT recorded_at FROM log WHERE notification_id = reached + leap) <= $1
+                                  THEN reached + leap ELSE reached END, leap / 2
+                      FROM leaps WHERE leap > 0)
+                  SELECT max(reached) FROM leaps"""
 _BY_COMMAND = _ROW + "WHERE command_id = $1"
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM log"
 # In the order of the index, so that no planner reads the log by position: each step is the next tenant's last event.
@@ -99,8 +108,14 @@ class PostgresLog:
     async def of_tenant(self, tenant_id: str, after: int, limit: int) -> list[Row]:
         return await self._rows(_OF_TENANT, tenant_id, after, limit)
 
-    async def of_subject(self, subject_id: UUID, after: int, limit: int) -> list[Row]:
-        return await self._rows(_OF_SUBJECT, subject_id, after, limit)
+    async def of_subject(self, subject_id: UUID, after: int, limit: int, offset: int = 0) -> list[Row]:
+        return await self._rows(_OF_SUBJECT, subject_id, after, limit, offset)
+
+    async def count_of_subject(self, subject_id: UUID) -> int:
+        return int((await self._postgres.fetch(_COUNT_OF_SUBJECT, subject_id))[0][0])
+
+    async def position_at(self, at: datetime) -> int:
+        return int((await self._postgres.fetch(_POSITION_AT, at))[0][0])
 
     async def by_command(self, command_id: UUID) -> Row | None:
         rows = await self._rows(_BY_COMMAND, command_id)

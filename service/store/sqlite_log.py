@@ -26,7 +26,18 @@ _STREAM = (
     _ROW + "WHERE originator_id = ? AND originator_version > ? AND originator_version <= ? ORDER BY originator_version"
 )
 _OF_TENANT = _ROW + "WHERE tenant_id = ? AND notification_id > ? ORDER BY tenant_id, notification_id LIMIT ?"
-_OF_SUBJECT = _ROW + "WHERE subject_id = ? AND notification_id > ? ORDER BY subject_id, notification_id LIMIT ?"
+_OF_SUBJECT = (
+    _ROW + "WHERE subject_id = ? AND notification_id > ? ORDER BY subject_id, notification_id LIMIT ? OFFSET ?"
+)
+_COUNT_OF_SUBJECT = "SELECT count(*) FROM log WHERE subject_id = ?"
+# Times rise with the positions: leaps from 2**40 down to 1, each taken where it does not go beyond the time or the end.
+_POSITION_AT = """WITH RECURSIVE leaps (reached, leap) AS (
+                      SELECT 0, 1099511627776
+                      UNION ALL
+                      SELECT CASE WHEN (SELECT recorded_at FROM log WHERE notification_id = reached + leap) <= ?
+                                  THEN reached + leap ELSE reached END, leap / 2
+                      FROM leaps WHERE leap > 0)
+                  SELECT max(reached) FROM leaps"""
 _BY_COMMAND = _ROW + "WHERE command_id = ?"
 # In the order of the index, so that no planner reads the log by position: each step is the next tenant's last event.
 _TENANTS = """WITH RECURSIVE found (tenant_id) AS (
@@ -74,8 +85,14 @@ class SqliteLog:
     async def of_tenant(self, tenant_id: str, after: int, limit: int) -> list[Row]:
         return await self._rows(_OF_TENANT, tenant_id, after, limit)
 
-    async def of_subject(self, subject_id: UUID, after: int, limit: int) -> list[Row]:
-        return await self._rows(_OF_SUBJECT, subject_id.hex, after, limit)
+    async def of_subject(self, subject_id: UUID, after: int, limit: int, offset: int = 0) -> list[Row]:
+        return await self._rows(_OF_SUBJECT, subject_id.hex, after, limit, offset)
+
+    async def count_of_subject(self, subject_id: UUID) -> int:
+        return int((await self._fetch(_COUNT_OF_SUBJECT, subject_id.hex))[0][0])
+
+    async def position_at(self, at: datetime) -> int:
+        return int((await self._fetch(_POSITION_AT, (at - _EPOCH) // _MICROSECOND))[0][0])
 
     async def by_command(self, command_id: UUID) -> Row | None:
         rows = await self._rows(_BY_COMMAND, command_id.hex)

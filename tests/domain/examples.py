@@ -95,6 +95,12 @@ def edited(version: int, by: Act = BOB, **edits: tuple[Any, Any]) -> Incident.In
     return event(Incident.IncidentEdited, INCIDENT_ID, version, by, edits=changes)
 
 
+def reverted(version: int, to_version: int, by: Act = BOB, **edits: tuple[Any, Any]) -> Incident.IncidentReverted:
+    """Edits as `edited` takes them."""
+    changes = edited(version, by, **edits).edits
+    return event(Incident.IncidentReverted, INCIDENT_ID, version, by, edits=changes, to_version=to_version)
+
+
 def attribute_set(version: int, name: str, old: Any, value: Any, by: Act = BOB) -> Incident.IncidentAttributeSet:
     return event(Incident.IncidentAttributeSet, INCIDENT_ID, version, by, name=name, old_value=old, value=value)
 
@@ -145,4 +151,5 @@ ONE_OF_EACH: tuple[ActEvent, ...] = (
     comment_removed(2, "Found it."),
     defined(0, "people", "INT"),
     retired(1, "people", "INT"),
+    reverted(6, 0, name=("Breach", "Another Security Breach"), attributes__count=(None, 5)),
 )

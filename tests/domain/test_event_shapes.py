@@ -20,8 +20,9 @@ from tests.domain.examples import ONE_OF_EACH
 
 SHAPES: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("event_shapes.json").read_text())
 EVENTS = {
-    "IncidentReported", "IncidentEdited", "IncidentAttributeSet", "IncidentAttributeRemoved", "IncidentDeleted",
-    "IncidentRestored", "CommentAdded", "CommentEdited", "CommentRemoved", "AttributeDefined", "AttributeRetired",
+    "IncidentReported", "IncidentEdited", "IncidentReverted", "IncidentAttributeSet", "IncidentAttributeRemoved",
+    "IncidentDeleted", "IncidentRestored", "CommentAdded", "CommentEdited", "CommentRemoved", "AttributeDefined",
+    "AttributeRetired",
 }  # fmt: skip
 
 
@@ -79,6 +80,7 @@ def test_aggregates_have_names_too_and_no_two_are_the_same() -> None:
         (8, {"text": ("Found it.", None)}),
         (9, {"people": (None, "INT")}),
         (10, {"people": ("INT", None)}),
+        (11, {"name": ("Breach", "Another Security Breach"), "attributes.count": (None, 5)}),
     ],
 )
 def test_an_event_explains_itself_without_a_replay(event: int, changes: dict[str, tuple[Any, Any]]) -> None:

@@ -47,11 +47,17 @@ calls = st.one_of(
     st.tuples(st.just("remove_attribute"), names, locks),
     st.tuples(st.just("delete"), locks),
     st.tuples(st.just("restore"), locks),
+    st.tuples(st.just("revert"), st.integers(0, 6), locks),
 )
 
 
-def command(incident: Incident, by: Act, call: tuple[Any, ...], codes: Codes, definitions: Any) -> None:
+def command(
+    incident: Incident, by: Act, call: tuple[Any, ...], codes: Codes, definitions: Any, events: list[Any]
+) -> None:
     match call:
+        case ("revert", version, lock):
+            past = fold(Recorded(event, n, NOON, b"") for n, event in enumerate(events[: version + 1], start=1))
+            incident.revert(by, version, past, lock)
         case ("edit", all_details, some, lock):
             incident.edit(by, all_details, some, lock, codes, definitions)
         case ("patch", members, lock):
@@ -87,7 +93,7 @@ def test_an_incident(first: Any, values: Any, commands: list[tuple[Act, tuple[An
     for by, call, tightened in commands:
         before, version = deepcopy(incident), incident.version
         try:
-            command(incident, by, call, *((FEWER_CODES, {}) if tightened else (CODES, DEFINITIONS)))
+            command(incident, by, call, *((FEWER_CODES, {}) if tightened else (CODES, DEFINITIONS)), events)
         except Refused:
             assert incident == before
         new = list(incident.collect_events())

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import orjson
 
-from projections.incidents import CHUNK
+from projections.pages import CHUNK
 from tests.http.api import PATH, Api, at, incident
 from tests.http.conftest import Serve
 from tests.http.engines import both_engines
@@ -76,10 +76,10 @@ async def test_a_slow_reader_holds_no_connection_and_a_list_that_fails_is_cut(
     assert b"Transfer-Encoding: chunked\r\n" in received
     assert len(await api.ids("?page=1")) == 10
     if engine == "sqlite":
-        await api.parts.database.execute("ALTER TABLE incidents_v1_1 RENAME TO elsewhere")
+        await api.parts.database.execute("ALTER TABLE incidents_v2_1 RENAME TO elsewhere")
     else:
         connection = await asyncpg.connect(database_url)
-        await connection.execute("ALTER TABLE ims.incidents_v1_1 RENAME TO elsewhere")
+        await connection.execute("ALTER TABLE ims.incidents_v2_1 RENAME TO elsewhere")
         await connection.close()
     rest = bytearray()
     with suppress(ConnectionResetError):

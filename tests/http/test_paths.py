@@ -43,7 +43,7 @@ async def test_a_trailing_slash_is_absent(api: Api) -> None:
 async def test_there_is_a_head_wherever_there_is_a_get(api: Api) -> None:
     id = (await api.report())["id"]
     paths = [route.path.format(id=id) for route in ROUTES if route.method == "GET" and route.path != STREAM]
-    assert len(paths) == 8
+    assert len(paths) == 10
     for path in [*paths, f"{PATH}?page=1", at(ABSENT_ID), "/livez", "/readyz", "/status", "/metrics", "/openapi.json"]:
         got, head = await api.get(path), await api.send("HEAD", path)
         assert (head.status, head.raw) == (got.status, b""), path

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from service.http.past import diff
 from service.http.routes import ROUTES, Route
 from tests.http.api import ABSENT_ID, PATH, Answer, Api, at, incident
 from tests.http.conftest import Serve
@@ -18,6 +19,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", at("{id}")): {"name": "Taken over"},
     ("DELETE", at("{id}")): {},
     ("POST", at("{id}", "restore")): {},
+    ("POST", at("{id}", "revert")): {"version": 0, "occ_lock": 0},
     ("POST", at("{id}", "attributes")): {"name": "workflowId", "value": "w"},
     ("PUT", at("{id}", "attributes")): {"name": "count", "value": 2},
     ("DELETE", at("{id}", "attributes", "{name}")): {},
@@ -30,6 +32,7 @@ BODIES: dict[tuple[str, str], Any] = {
 
 async def called(api: Api, route: Route, id: str, comment_id: str, name: str = "count") -> Answer:
     path = route.path.format(id=id, comment_id=comment_id, name=name)
+    path += "?from=0&to=0" if route.handler is diff else ""
     if (route.method, route.path) == ("DELETE", at("{id}", "comments")):
         return await api.delete(path, {"id": comment_id})
     body = BODIES.get((route.method, route.path), ...)

@@ -84,7 +84,11 @@ class Building:
         models = self.models(generation)
         return {
             "incidents": await self._rows(models.incidents.table, "tenant_id, id"),
-            "attributes": await self._rows(models.incidents.attributes, "tenant_id, incident_id, name"),
+            "past": await self._rows(models.incidents.past.table, "tenant_id, id, occ_lock"),
+            "attributes": await self._rows(models.incidents.attributes.table, "tenant_id, incident_id, name"),
+            "past_attributes": await self._rows(
+                models.incidents.attributes.past, "tenant_id, incident_id, name, from_position"
+            ),
             "counts": await self._rows(models.incidents.counts, "tenant_id, status, type, severity", "n <> 0"),
             "comments": await self._rows(models.comments.table, "tenant_id, incident_id, id"),
             "definitions": await self._rows(models.definitions.table, "tenant_id, name"),

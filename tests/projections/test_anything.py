@@ -53,7 +53,7 @@ async def test_whatever_is_accepted_comes_back_exactly(
 
     # It is found by each of its values, and as a rebuild would have it.
     for wanted in _filters(document):
-        listed = await models.incidents.page(database, tenant, wanted, NEWEST_FIRST, 10)
+        listed = await models.incidents.current.page(database, tenant, wanted, NEWEST_FIRST, 10)
         assert orjson.loads(listed.documents) == expected, wanted
         assert listed.total == 1
 

@@ -8,6 +8,7 @@ import asyncpg
 import orjson
 import pytest
 
+from projections.read_models import FOLLOWER
 from tests.faults.agreement import agree
 from tests.faults.audit import audit
 from tests.faults.conftest import Ground
@@ -57,7 +58,7 @@ async def test_on_postgres_a_rebuild_goes_on_beside_reads_and_writes(on_postgres
         generations = dict(await connection.fetch("SELECT name, generation FROM ims.followers"))
     finally:
         await connection.close()
-    assert generations["read_models_v1"] == 2
+    assert generations[FOLLOWER] == 2
     assert "Traceback" not in service.logs
     async with client(service.url, headers) as one:
         await agree(one, await audit(on_postgres.log, seen.acknowledged))

@@ -7,7 +7,7 @@ import pytest
 
 from domain.event import ActEvent
 from projections.lease import LeaseLost
-from projections.read_models import FOLLOWER, REBUILD
+from projections.read_models import FOLLOWER, REBUILD, VERSION
 from service.read_model_commands import rebuild
 from service.settings import Settings
 from service.store.sqlite import InUse
@@ -69,8 +69,9 @@ async def test_the_tables_of_two_rebuilds_ago_are_dropped_and_those_of_the_last_
     await sqlite.catch_up()
     for _ in range(3):
         await rebuild(Settings(data_dir=tmp_path))
-    rows = await sqlite.engine.database.fetch("SELECT name FROM sqlite_master WHERE name LIKE 'incidents_v1__'")
-    assert sorted(name for (name,) in rows) == ["incidents_v1_3", "incidents_v1_4"]
+    named = f"incidents_v{VERSION}__"
+    rows = await sqlite.engine.database.fetch("SELECT name FROM sqlite_master WHERE name LIKE $1", named)
+    assert sorted(name for (name,) in rows) == [f"incidents_v{VERSION}_3", f"incidents_v{VERSION}_4"]
 
 
 async def test_two_rebuilds_at_once_are_refused(

@@ -192,6 +192,21 @@ class TestLog:
         assert [row.position for row in await log.of_subject(A, 2, 3)] == [6, 7, 11]
         assert {row.subject_id for row in await log.of_subject(A, 0, 100)} == {A}
         assert await log.of_subject(uuid4(), 0, 9) == []
+        assert [row.position for row in await log.of_subject(A, 2, 3, offset=2)] == [11, 12, 16]
+        assert [await log.count_of_subject(subject) for subject in (A, B, uuid4())] == [8, 4, 0]
+
+    async def test_the_position_at_a_time_is_the_last_one_recorded_by_then(self, log: Log) -> None:
+        moment, endless = timedelta(microseconds=1), datetime(2999, 12, 31, tzinfo=UTC)
+        assert await log.position_at(endless) == 0
+        for some in (1, 2, 70):
+            await log.append(births(some))
+        rows = await every(log)
+        for before, row in zip([None, *rows], rows, strict=False):
+            assert await log.position_at(row.recorded_at) == row.position
+            earlier = await log.position_at(row.recorded_at - moment)
+            assert earlier == (before.position if before else 0)
+        assert await log.position_at(rows[0].recorded_at - timedelta(days=9)) == 0
+        assert await log.position_at(endless) == await log.position_at(rows[-1].recorded_at + moment) == 73
 
     async def test_several_writers_leave_no_hole(self, engine: Engine) -> None:
         shared = [uuid4() for _ in range(8)]

@@ -1,0 +1,93 @@
+"""The read model of attributes, to find incidents by: each value, and between which positions it stood."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from domain.attribute_types import comparable, moment_of
+from domain.attribute_values import ATTRIBUTES
+from domain.event import Json, Recorded
+from domain.incident import Incident
+from projections.database import Dialect, Rows
+
+Key = tuple[str, str, str]
+"""Tenant, incident and name."""
+Value = tuple[str, str, int]
+"""The value in a form that compares, the instant that it names or an empty text, the position that it stands since."""
+
+
+class IncidentAttributes:
+    """`table` has the values of now, `past` those before them: each stood from its position to before `to_position`."""
+
+    def __init__(self, dialect: Dialect, suffix: str) -> None:
+        self._dialect = dialect
+        self.table, self.past = f"incident_attributes{suffix}", f"past_attributes{suffix}"
+        self._load = f"""SELECT incident_id, name, value, moment, from_position FROM {self.table}
+                         WHERE tenant_id = $1 AND {dialect.among("incident_id", 2)}"""
+        self._upsert = f"""INSERT INTO {self.table} VALUES ($1, $2, $3, $4, $5, $6)
+                           ON CONFLICT (tenant_id, incident_id, name) DO UPDATE SET
+                           value = excluded.value, moment = excluded.moment, from_position = excluded.from_position"""
+
+    def tables(self) -> list[str]:
+        text = self._dialect.text
+        columns = f"""tenant_id {text} NOT NULL, incident_id {text} NOT NULL, name {text} NOT NULL,
+                      value {text} NOT NULL, moment {text} NOT NULL, from_position bigint NOT NULL"""
+        return [
+            f"CREATE TABLE IF NOT EXISTS {self.table} ({columns}, PRIMARY KEY (tenant_id, incident_id, name))",
+            f"""CREATE TABLE IF NOT EXISTS {self.past} ({columns}, to_position bigint NOT NULL,
+                PRIMARY KEY (tenant_id, incident_id, name, from_position))""",
+        ]
+
+    def as_of(self, argument: int) -> str:
+        """Stands for the table in a query: the values as they were at the position with this argument's number."""
+        then = f"from_position <= ${argument}"
+        return f"""(SELECT tenant_id, incident_id, name, value, moment FROM {self.table} WHERE {then} UNION ALL
+                    SELECT tenant_id, incident_id, name, value, moment FROM {self.past}
+                    WHERE {then} AND to_position > ${argument}) AS stood"""
+
+    async def apply(self, rows: Rows, facts: Sequence[Recorded]) -> None:
+        changes = [
+            ((fact.event.tenant_id, str(fact.event.originator_id), name), value, fact.position)
+            for fact in facts
+            for name, value in _changed(fact)
+        ]
+        if not changes:
+            return
+        born = {str(fact.event.originator_id) for fact in facts if isinstance(fact.event, Incident.IncidentReported)}
+        values = await self._standing(rows, {key[:2] for key, _, _ in changes if key[1] not in born})
+        ended = []
+        for key, value, position in changes:
+            before = values.get(key)
+            if before is not None:
+                ended.append((*key, *before, position))
+            values[key] = None if value is None else (comparable(value), moment_of(value), position)
+        touched = dict.fromkeys(key for key, _, _ in changes)
+        kept = [(*key, *value) for key in touched if (value := values[key]) is not None]
+        gone = [key for key in touched if values[key] is None]
+        if kept:
+            await rows.many(self._upsert, kept)
+        if gone:
+            await rows.many(f"DELETE FROM {self.table} WHERE tenant_id = $1 AND incident_id = $2 AND name = $3", gone)
+        if ended:
+            await rows.many(f"INSERT INTO {self.past} VALUES ($1, $2, $3, $4, $5, $6, $7)", ended)
+
+    async def _standing(self, rows: Rows, incidents: set[tuple[str, str]]) -> dict[Key, Value | None]:
+        wanted: dict[str, list[str]] = {}
+        for tenant_id, id in sorted(incidents):
+            wanted.setdefault(tenant_id, []).append(id)
+        return {
+            (tenant_id, id, name): (value, moment, position)
+            for tenant_id, ids in wanted.items()
+            for id, name, value, moment, position in await rows.fetch(self._load, tenant_id, ids)
+        }
+
+
+def _changed(fact: Recorded) -> list[tuple[str, Json]]:
+    """Each attribute that the event set or, to None, took away."""
+    event: Any = fact.event
+    if isinstance(event, Incident.IncidentReported):
+        return list(event.attributes.items())
+    return [
+        (member.removeprefix(ATTRIBUTES), change["to"])
+        for member, change in event.changes().items()
+        if member.startswith(ATTRIBUTES)
+    ]

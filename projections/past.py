@@ -1,0 +1,78 @@
+"""The read model of what incidents were: every version but the newest, and between which positions it held."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from projections.database import Database, Dialect, Rows
+from projections.incident_attributes import IncidentAttributes
+from projections.pages import Pages, Source
+from projections.versions import COLUMNS, Version, columns
+
+Superseded = tuple[Any, ...]
+"""A version and the position of the event that made the next one: `(*version, to_position)`."""
+
+
+class Found(NamedTuple):
+    """A version of an incident: whether the incident was deleted in it, and whether it is by now."""
+
+    occ_lock: int
+    document: bytes
+    deleted: bool
+    deleted_now: bool
+
+
+class Past:
+    """A version held at the positions from `from_position` to before `to_position`; the newest ones are in `newest`."""
+
+    def __init__(self, dialect: Dialect, suffix: str, newest: str, attributes: IncidentAttributes) -> None:
+        self._dialect, self._newest, self._attributes = dialect, newest, attributes
+        self.table = f"past_incidents{suffix}"
+        marks = ", ".join(f"${n}" for n in range(1, len(Version._fields) + 2))
+        self._insert = f"INSERT INTO {self.table} ({COLUMNS}, to_position) VALUES ({marks})"
+        named = dialect.among("occ_lock", 3)
+        self._versions = self._found(named, named)
+        self._at = self._found("from_position <= $3", "from_position <= $3 AND to_position > $3")
+
+    def tables(self) -> list[str]:
+        return [
+            f"CREATE TABLE IF NOT EXISTS {self.table} ({columns(self._dialect)}, to_position bigint NOT NULL)",
+            f"CREATE UNIQUE INDEX IF NOT EXISTS {self.table}_versions ON {self.table} (tenant_id, id, occ_lock)",
+            # For lists of a time not long ago: few versions were superseded since.
+            f"CREATE INDEX IF NOT EXISTS {self.table}_to ON {self.table} (tenant_id, to_position)",
+        ]
+
+    async def keep(self, rows: Rows, superseded: Sequence[Superseded]) -> None:
+        if superseded:
+            await rows.many(self._insert, superseded)
+
+    async def versions(self, database: Database, tenant_id: str, id: str, wanted: Sequence[int]) -> dict[int, Found]:
+        """Those of the wanted versions that there are."""
+        found = await database.fetch(self._versions, tenant_id, id, list(wanted))
+        return {row[0]: _found(*row) for row in found}
+
+    async def at(self, database: Database, tenant_id: str, id: str, position: int) -> Found | None:
+        """The version that held at a position; None before the incident was reported."""
+        found = await database.fetch(self._at, tenant_id, id, position)
+        return _found(*found[0]) if found else None
+
+    def as_of(self, position: int, *, deleted_since: bool) -> Pages:
+        """The lists as they stood at a position; with the incidents that were deleted since, or without."""
+        then = "tenant_id = $1 AND from_position <= $2"
+        hidden = f"""AND NOT EXISTS (SELECT 1 FROM {self._newest} AS newest WHERE newest.tenant_id = $1
+                     AND newest.id = {self.table}.id AND newest.deleted = 1)"""
+        stood = f"""(SELECT {COLUMNS} FROM {self._newest} WHERE {then} UNION ALL
+                     SELECT {COLUMNS} FROM {self.table} WHERE {then} AND to_position > $2
+                     {"" if deleted_since else hidden}) AS stood"""
+        return Pages(self._dialect, Source(stood, self._attributes.as_of(2), args=(position,)))
+
+    def _found(self, newest: str, past: str) -> str:
+        columns, of_it = "occ_lock, document, deleted", "tenant_id = $1 AND id = $2"
+        return f"""SELECT found.occ_lock, found.document, found.deleted, newest.deleted
+                   FROM {self._newest} AS newest JOIN (
+                       SELECT {columns} FROM {self._newest} WHERE {of_it} AND {newest} UNION ALL
+                       SELECT {columns} FROM {self.table} WHERE {of_it} AND {past}) AS found ON true
+                   WHERE {of_it}"""
+
+
+def _found(occ_lock: int, document: bytes, deleted: int, deleted_now: int) -> Found:
+    return Found(occ_lock, document, bool(deleted), bool(deleted_now))

@@ -1,0 +1,127 @@
+"""What was: an incident as it stood, every change that it went through, and what differs between two versions."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from domain.errors import Absent
+from domain.rules import MAX_OCC_LOCK
+from projections.changes import change_document, differences
+from projections.past import Found
+from service.http import cursors
+from service.http.answers import success
+from service.http.call import Call
+from service.http.queries import PAGING, Parameters, paging
+from service.http.streams import stream
+from service.store.history import told_of
+from service.store.log import Row
+
+OF_THE_PAST: Final = ("version", "as_of")
+BETWEEN: Final = ("from", "to")
+CHUNK: Final = 500
+"""Changes read at once when all are streamed."""
+
+
+async def one_of_the_past(call: Call) -> tuple[int, bytes]:
+    """The version that the query names, or the one that held at a time; raises Absent where there was none.
+
+    What is deleted by now is shown to auditors alone, and what was deleted then, to nobody: it was not there.
+    """
+    parameters = Parameters(call.request, OF_THE_PAST)
+    version = parameters.whole("version", 0, 0, MAX_OCC_LOCK)
+    at = moment_of(parameters)
+    if "version" in parameters and "as_of" in parameters:
+        parameters.fault("PARAMETER_INVALID", "a version does not go with a time", "as_of")
+    parameters.done()
+    if at is None:
+        found = (await _versions(call, version)).get(version)
+        if found is None:
+            raise Absent
+    else:
+        position = await call.parts.log.position_at(at)
+        models = await call.read_models(position)
+        found = await models.incidents.past.at(call.parts.database, call.tenant_id, str(call.id()), position)
+        if found is None or found.deleted:
+            raise Absent
+        _shown(call, found.deleted_now)
+    return found.occ_lock, found.document
+
+
+async def diff(call: Call) -> web.Response:
+    parameters = Parameters(call.request, BETWEEN)
+    first, last = (parameters.whole(name, None, 0, MAX_OCC_LOCK) for name in BETWEEN)
+    parameters.done()
+    found = await _versions(call, first, last)
+    if first not in found or last not in found:
+        raise Absent
+    before, after = found[first], found[last]
+    changes = differences(orjson.loads(before.document), orjson.loads(after.document))
+    if before.deleted != after.deleted:
+        changes["deleted"] = {"from": before.deleted, "to": after.deleted}
+    return success(orjson.dumps({"from": first, "to": last, "changes": changes}))
+
+
+async def history(call: Call) -> web.StreamResponse:
+    """From the log itself, which also has the changes that left nothing behind."""
+    parameters = Parameters(call.request, PAGING)
+    number, size = paging(parameters)
+    parameters.done()
+    models = await call.read_models()
+    deleted = await models.incidents.deleted(call.parts.database, call.tenant_id, str(call.id()))
+    if deleted is None:
+        raise Absent
+    _shown(call, deleted)
+    log, id = call.parts.log, call.id()
+    if "cursor" in parameters:
+        return await _from_cursor(call, size, parameters.one("cursor") or "")
+    if "page" in parameters or "size" in parameters:
+        rows = await log.of_subject(id, 0, size, offset=(number - 1) * size)
+        return await _page(call, rows, {"number": number, "size": size})
+    return await stream(call.request, "history", _every(call))
+
+
+def moment_of(parameters: Parameters) -> datetime | None:
+    """The time that `as_of` names. It is inclusive, and what the log records has no more than six digits."""
+    instant = parameters.moment("as_of")
+    return None if instant is None else datetime.fromisoformat(instant[:26]).replace(tzinfo=UTC)
+
+
+async def _versions(call: Call, *wanted: int) -> dict[int, Found]:
+    models = await call.read_models()
+    found = await models.incidents.past.versions(call.parts.database, call.tenant_id, str(call.id()), wanted)
+    for one in found.values():
+        _shown(call, one.deleted_now)
+    return found
+
+
+def _shown(call: Call, deleted: bool) -> None:
+    """Raises Absent where it is deleted and this user may not see what it was."""
+    if deleted and not call.identity.may_audit:
+        raise Absent
+
+
+async def _from_cursor(call: Call, size: int, cursor: str) -> web.Response:
+    id = call.id()
+    bound_to = cursors.fingerprint(call.tenant_id, "history", str(id))
+    keys = cursors.decode(cursor, bound_to, [int])
+    rows = await call.parts.log.of_subject(id, keys[0] if keys else 0, size + 1)
+    place: dict[str, Any] = {"size": size}
+    if len(rows) > size:
+        place["next"] = cursors.encode(bound_to, [rows[size - 1].position])
+    return await _page(call, rows[:size], place)
+
+
+async def _page(call: Call, rows: Sequence[Row], place: dict[str, Any]) -> web.Response:
+    total = await call.parts.log.count_of_subject(call.id())
+    data = orjson.dumps({"history": [change_document(told_of(row)) for row in rows], "total": total})
+    return success(data, page={**place, "total_records": total, "count": len(rows), "sort": ["position,asc"]})
+
+
+async def _every(call: Call) -> AsyncIterator[list[bytes]]:
+    log, id, after = call.parts.log, call.id(), 0
+    while rows := await log.of_subject(id, after, CHUNK):
+        yield [orjson.dumps(change_document(told_of(row))) for row in rows]
+        after = rows[-1].position
