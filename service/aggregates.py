@@ -22,6 +22,8 @@ MAX_HEARD = 4 * MAX_CACHED
 
 class Aggregates:
     def __init__(self, log: Log, feed: Feed) -> None:
+        self.hits = self.misses = 0
+        """Look-ups that the cache could answer, and that the log was asked for."""
         self._log = log
         self._cache: OrderedDict[UUID, Kept] = OrderedDict()
         self._heard: OrderedDict[int, int] = OrderedDict()
@@ -39,13 +41,16 @@ class Aggregates:
         """The aggregate, or None where it has no events. `fresh`: with all that the log has by now."""
         aggregate = self._cache.pop(id, None)
         if aggregate is not None and not fresh:
+            self.hits += 1
             return aggregate
+        self.misses += 1
         after = -1 if aggregate is None else aggregate.version
         return fold(map(recorded_of, await self._log.stream(id, after)), aggregate)
 
     async def look(self, id: UUID, *, fresh: bool = False) -> Any:
         """The same to look at, not to change: it stays in the cache."""
         if not fresh and id in self._cache:
+            self.hits += 1
             self._cache.move_to_end(id)
             return self._cache[id]
         aggregate = await self.take(id, fresh=fresh)

@@ -81,7 +81,8 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
         freshness = Freshness(
             engine.log, feed, leases, lambda generation: read_models(engine, generation), settings.read_timeout
         )
-        writer = Writer(engine.log, feed, settings.write_timeout)
+        metrics = Metrics()
+        writer = Writer(engine.log, feed, settings.write_timeout, metrics.grouped)
         aggregates = Aggregates(engine.log, feed)
         definitions = TenantDefinitions(aggregates, settings.attributes)
         parts = Parts(
@@ -89,14 +90,16 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             authenticator=signing_in,
             log=engine.log,
             database=engine.database,
+            pool_use=engine.pool_use,
             feed=feed,
             writer=writer,
+            aggregates=aggregates,
             definitions=definitions,
             commands=Commands(engine.log, writer, aggregates, definitions),
             freshness=freshness,
             documents=Documents(engine.database, feed, freshness),
             leases=leases,
-            metrics=Metrics(),
+            metrics=metrics,
             pages=EventPages(engine.log),
             tail=Tail(engine.log, feed, frame_of),
             rate_limit=RateLimit(settings.requests_per_tenant, settings.redis_url, settings.redis_ca_file),

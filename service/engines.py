@@ -1,6 +1,6 @@
 """Which database: everything that differs between the engines is chosen here, and nowhere else."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -20,11 +20,17 @@ def _nobody(_word: str) -> None:
     """An embedded database has no other processes to wake."""
 
 
+def _no_pool() -> Mapping[str, int]:
+    """An embedded database has no connections that could run out."""
+    return {}
+
+
 @dataclass(slots=True)
 class Engine:
     """A log and the read models' database. `exclusive`: no other process writes to them.
 
     `tell_read` rings for the other processes; `on_loss` takes what is called when the read models may have gone back.
+    `pool_use`: how many connections are there for what.
     """
 
     log: Log
@@ -33,6 +39,7 @@ class Engine:
     tell_read: Callable[[str], None] = _nobody
     bells: Bells | None = field(default=None)
     on_loss: Callable[[Callable[[], None]], None] = lambda _: None
+    pool_use: Callable[[], Mapping[str, int]] = _no_pool
 
     def listen(self, head_moved: Callable[[str], None], read_moved: Callable[[str], None]) -> None:
         if self.bells is not None:
@@ -61,7 +68,10 @@ async def _open_postgres(settings: Settings) -> AsyncIterator[Engine]:
     try:
         await postgres.open()
         await log.open()
-        yield Engine(log, postgres, False, lambda word: bells.ring(READ_CHANNEL, word), bells, postgres.on_loss)
+        yield Engine(
+            log, postgres, False, lambda word: bells.ring(READ_CHANNEL, word), bells, postgres.on_loss,
+            postgres.pool_use,
+        )  # fmt: skip
     finally:
         await log.close()
         postgres.close()

@@ -1,83 +1,85 @@
-"""What is counted and timed, for Prometheus."""
+"""What is counted and timed, for Prometheus. No label names a tenant, a user or anything that was submitted."""
 
-from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterator
-from itertools import accumulate
+from collections.abc import Sequence
+from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from service.tallies import EVENTS, Spread, Tally
+
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Seconds."""
+DONE = "done"
+"""The outcome of a command that was carried out, or was before; of another it is its error's code, in small letters."""
 
-__all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
+__all__ = ["CONTENT_TYPE_LATEST", "DONE", "Metrics"]
 
-
-class _Answers(Collector):
-    """Answers by method, route and status, and their times by method and route.
-
-    Counted here and made into metrics when somebody looks: the library's own counters take a lock for every number.
-    """
-
-    def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str, str]] = Counter()
-        self._times: dict[tuple[str, str], list[float]] = {}
-        """How many answers fell into each bucket and beyond the last, and the sum of their seconds."""
-
-    def add(self, method: str, route: str, status: int, seconds: float) -> None:
-        self._counts[method, route, str(status)] += 1
-        times = self._times.get((method, route))
-        if times is None:
-            times = self._times[method, route] = [0.0] * (len(BUCKETS) + 2)
-        times[bisect_left(BUCKETS, seconds)] += 1
-        times[-1] += seconds
-
-    def collect(self) -> Iterator[Metric]:
-        requests = CounterMetricFamily("ims_http_requests", "Requests answered.", labels=["method", "route", "status"])
-        for labels, count in self._counts.items():
-            requests.add_metric(labels, count)
-        yield requests
-        seconds = HistogramMetricFamily(
-            "ims_http_request_seconds", "Seconds until an answer.", labels=["method", "route"]
-        )
-        bounds = [*map(str, BUCKETS), "+Inf"]
-        for names, (*counts, total) in self._times.items():
-            seconds.add_metric(names, list(zip(bounds, accumulate(counts), strict=True)), total)
-        yield seconds
+_C = TypeVar("_C", bound=Collector)
 
 
 class Metrics:
-    """One registry per service, so that two in one process (tests) do not share their numbers."""
+    """One registry per service, so that two in one process (tests) do not share their numbers.
+
+    What happens often is counted as it happens; the gauges are set when somebody looks (`measuring.py`).
+    """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._answers = _Answers()
-        self._registry.register(self._answers)
+        ProcessCollector(registry=self._registry)
+        route = ("method", "route")
+        self._requests = self._add(Tally("ims_http_requests", "Requests answered.", (*route, "status")))
+        self._seconds = self._add(Spread("ims_http_request_seconds", "Seconds until an answer.", route))
+        self.commands = self._add(Tally("ims_commands", "Commands, by what became of them.", ("command", "outcome")))
+        self._group_events = self._add(
+            Spread("ims_writer_group_events", "Commands in one group of the writer.", bounds=EVENTS)
+        )
+        self._group_wait = self._add(
+            Spread("ims_writer_wait_seconds", "Seconds that a group's oldest command had waited when it was sent.")
+        )
+        self._group_commit = self._add(
+            Spread("ims_writer_commit_seconds", "Seconds until the log had answered for a group.")
+        )
         self.head = self._gauge("ims_log_head", "Newest position of the log that this process knows.")
         self.waiting = self._gauge("ims_writer_waiting", "Commands that wait for the log.")
         self.read_position = self._gauge("ims_read_models_position", "Position that the read models have reached.")
-        self.stopped = Gauge(
+        self.stopped = self._gauge(
             "ims_follower_stopped", "1 where a follower met an event that it cannot apply; the reason names it.",
-            ["reason"], registry=self._registry,
+            ["reason"],
         )  # fmt: skip
-        self.streams = self._gauge("ims_event_streams", "Streams of events that are open.")
-        self.streams_dropped = self._gauge("ims_event_streams_dropped", "Streams cut because nobody read them.")
-        self.publisher_position = self._gauge("ims_publisher_position", "Position that the streams have reached.")
-        self.publisher_lag = self._gauge("ims_publisher_lag_events", "Events that the streams lack.")
-        self.publisher_failing = self._gauge(
-            "ims_publisher_failing", "1 where nothing is published: Redis is away, or a stream does not fit the log."
+        follower = ["follower"]
+        self.position = self._gauge("ims_follower_position", "Position that a follower has committed.", follower)
+        self.lag_events = self._gauge("ims_follower_lag_events", "Events of the log that a follower lacks.", follower)
+        self.lag_seconds = self._gauge(
+            "ims_follower_lag_seconds", "How long ago the next event that a follower lacks was recorded.", follower
         )
+        self.failing = self._gauge(
+            "ims_follower_failing", "1 where a follower has stopped or cannot go on; `/status` says why.", follower
+        )
+        self.held = self._gauge("ims_lease_held", "1 where this process holds the follower's lease.", follower)
+        self.lookups = self._add(Tally("ims_cache_lookups", "Look-ups in a cache.", ("cache", "result")))
+        self.pool = self._gauge("ims_pool_connections", "Connections to the database, and who waits for one.", ["use"])
+        self.streams = self._gauge("ims_event_streams", "Streams of events that are open.")
+        self.streams_dropped = self._add(Tally("ims_event_streams_dropped", "Streams cut because nobody read them."))
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         # Anybody may send any word as a method, and each label costs memory.
-        self._answers.add(method if method in METHODS else "other", route, status, seconds)
+        method = method if method in METHODS else "other"
+        self._requests.add(method, route, str(status))
+        self._seconds.add(seconds, method, route)
+
+    def grouped(self, events: int, waited: float, took: float) -> None:
+        """A group of the writer has its answers. Times in seconds."""
+        self._group_events.add(events)
+        self._group_wait.add(waited)
+        self._group_commit.add(took)
 
     def text(self) -> bytes:
         return generate_latest(self._registry)
 
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(name, text, registry=self._registry)
+    def _add(self, collector: _C) -> _C:
+        self._registry.register(collector)
+        return collector
+
+    def _gauge(self, name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
+        return Gauge(name, text, labels, registry=self._registry)

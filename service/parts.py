@@ -1,5 +1,6 @@
 """The parts of a running service, by name: made in `app.py`, used by the handlers."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,7 @@ from domain.event import Recorded
 from projections.database import Database
 from projections.follower import Follower
 from projections.lease import Leases
+from service.aggregates import Aggregates
 from service.auth.tokens import Authenticator
 from service.commands import Commands
 from service.definitions import TenantDefinitions
@@ -33,8 +35,10 @@ class Parts:
     authenticator: Authenticator
     log: Log
     database: Database
+    pool_use: Callable[[], Mapping[str, int]]
     feed: Feed
     writer: Writer
+    aggregates: Aggregates
     definitions: TenantDefinitions
     commands: Commands
     freshness: Freshness

@@ -7,9 +7,9 @@ import orjson
 from aiohttp import web
 
 from projections.database import Unavailable
-from projections.stream import FOLLOWER as PUBLISHER
 from service.http.answers import COMMON, HEADERS
 from service.http.expectations import expect
+from service.measuring import measure
 from service.metrics import CONTENT_TYPE_LATEST
 from service.parts import PARTS, Parts
 from service.status import status_of
@@ -34,27 +34,8 @@ async def status(request: web.Request) -> web.Response:
 
 async def metrics(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
-    parts.metrics.head.set(parts.feed.head.value)
-    parts.metrics.waiting.set(parts.writer.waiting)
-    parts.metrics.read_position.set(parts.freshness.position.value)
-    parts.metrics.stopped.labels(parts.stopped).set(bool(parts.stopped))
-    parts.metrics.streams.set(parts.tail.readers)
-    parts.metrics.streams_dropped.set(parts.tail.dropped)
-    await _measure_streams(parts)
+    await measure(parts)
     return web.Response(body=parts.metrics.text(), headers={**COMMON, "Content-Type": CONTENT_TYPE_LATEST})
-
-
-async def _measure_streams(parts: Parts) -> None:
-    """As whoever publishes has written it down; where the store does not answer, the numbers stay what they were."""
-    try:
-        async with asyncio.timeout(READY_SECONDS):
-            state = await parts.leases.state(PUBLISHER)
-    except (Unavailable, TimeoutError):
-        return
-    if state is not None:
-        parts.metrics.publisher_position.set(state.position)
-        parts.metrics.publisher_lag.set(max(0, parts.feed.head.value - state.position))
-        parts.metrics.publisher_failing.set(bool(state.failure))
 
 
 async def _problem(parts: Parts) -> str:

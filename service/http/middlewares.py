@@ -13,7 +13,7 @@ from service.auth.errors import Refusal, Unauthenticated
 from service.http.answers import failure
 from service.http.call import IDENTITY, TRACE_ID
 from service.http.cors import Cors
-from service.http.statuses import BadRequest, Failure, failure_of
+from service.http.statuses import INTERNAL, BadRequest, Failure, failure_of
 from service.parts import Parts
 from service.randomness import random_trace_id
 
@@ -47,7 +47,7 @@ def every_request(parts: Parts, cors: Cors) -> Middleware:
             _report(request, problem, None)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the log the cause
             known = failure_of(error)
-            problem = known or Failure(500, "The service failed.", [{"code": "INTERNAL", "message": "see its log"}])
+            problem = known or Failure(500, "The service failed.", [{"code": INTERNAL, "message": "see its log"}])
             response = failure(problem.status, problem.message, problem.errors, trace_id, problem.headers)
             _report(request, problem, None if known and problem.status < 500 else error)
         resource = request.match_info.route.resource

@@ -11,6 +11,8 @@ from service.http import attributes, comments, events, incident_lists, incidents
 from service.http.call import Call
 from service.http.expectations import expect
 from service.http.queries import PAGING
+from service.http.statuses import code_of
+from service.metrics import DONE
 from service.parts import Parts
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
@@ -53,6 +55,11 @@ class Route:
         if self.handler is incidents.get:
             return "If-None-Match", "Ims-Min-Position", "traceparent"
         return "Ims-Min-Position", "traceparent"
+
+    @property
+    def command(self) -> str:
+        """What a write is called in metrics and traces: `incidents.edit`."""
+        return f"{self.handler.__module__.rpartition('.')[2]}.{self.handler.__name__}"
 
     @property
     def pattern(self) -> str:
@@ -143,14 +150,24 @@ def add_routes(app: web.Application, parts: Parts) -> None:
 
 
 def _adapted(route: Route, parts: Parts) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    handler, writes, defines = route.handler, route.role == "write", route.role == "define"
+    handler, defines = route.handler, route.role == "define"
+    name, count = route.command, parts.metrics.commands.add
 
-    async def handle(request: web.Request) -> web.StreamResponse:
-        call = Call(request, parts)
-        if writes:
-            call.may_write()
-        elif defines:
-            call.may_define()
-        return await handler(call)
+    async def ask(request: web.Request) -> web.StreamResponse:
+        return await handler(Call(request, parts))
 
-    return handle
+    async def command(request: web.Request) -> web.StreamResponse:
+        try:
+            call = Call(request, parts)
+            if defines:
+                call.may_define()
+            else:
+                call.may_write()
+            answer = await handler(call)
+        except Exception as error:
+            count(name, code_of(error).lower())
+            raise
+        count(name, DONE)
+        return answer
+
+    return ask if route.role == "read" else command

@@ -21,6 +21,8 @@ from service.commands import Contended, ContentErased, Erased, KeyReused
 from service.freshness import NotFresh
 from service.store.log import OutcomeUnknown, Overloaded
 
+INTERNAL: Final = "INTERNAL"
+"""The code of what nobody foresaw."""
 RETRY_SECONDS: Final = 1
 """What `Retry-After` says where a dependency is away."""
 
@@ -113,6 +115,12 @@ def failure_of(error: Exception) -> Failure | None:
                 shown["field"] = error.field
             return Failure(status, text, [shown], {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {})
     return None
+
+
+def code_of(error: Exception) -> str:
+    """The code of the first thing that is wrong."""
+    known = failure_of(error)
+    return str(known.errors[0]["code"]) if known is not None else INTERNAL
 
 
 def _stale(error: Stale) -> Failure:

@@ -112,6 +112,10 @@ class Connections:
         finally:
             self._give(connection)
 
+    def use(self) -> Mapping[str, int]:
+        """How many connections are in use and idle, and how many callers wait for one."""
+        return {"used": len(self._lent), "idle": len(self._idle), "waiting": len(self._waiting)}
+
     def close(self) -> None:
         self._closed = True
         for connection in (*self._idle, *self._lent):

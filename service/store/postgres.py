@@ -1,7 +1,7 @@
 """PostgreSQL: the schema, and the read models' side of it."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
@@ -38,6 +38,9 @@ class Postgres:
     def on_loss(self, lost: Callable[[], None]) -> None:
         """Call it when a connection ends: after a crash the read models may be behind what they were."""
         self._connections.lost = lost
+
+    def pool_use(self) -> Mapping[str, int]:
+        return self._connections.use()
 
     async def open(self) -> None:
         """Create or upgrade the schema, on a connection of its own. Raises Unreachable, SchemaTooNew."""

@@ -6,6 +6,7 @@ is not known, the same group is sent again until it is, or until the deadline.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -23,6 +24,10 @@ MAX_GROUP = 256
 RETRY_SECONDS = 0.1
 
 _log = structlog.get_logger(__name__)
+
+
+def _nobody(_events: int, _waited: float, _took: float) -> None:
+    """Nobody counts."""
 
 
 @dataclass(eq=False, slots=True)
@@ -45,12 +50,18 @@ class _Waiting:
 
 
 class Writer:
-    """One per process, made in its event loop. `timeout`: seconds until the outcome of a command is unknown."""
+    """One per process, made in its event loop. `timeout`: seconds until the outcome of a command is unknown.
 
-    def __init__(self, log: Log, feed: Feed, timeout: float) -> None:
+    `grouped` is called after each group with its size, how long its oldest command had waited, and how long it took.
+    """
+
+    def __init__(
+        self, log: Log, feed: Feed, timeout: float, grouped: Callable[[int, float, float], None] = _nobody
+    ) -> None:
         self._log = log
         self._feed = feed
         self._timeout = timeout
+        self._grouped = grouped
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Waiting] = deque()
         self._untold: deque[_Waiting] = deque()
@@ -92,12 +103,15 @@ class Writer:
                 await self._wanted.wait()
                 continue
             group = self._gather()
+            began, size = self._loop.time(), len(group)
+            waited = began - (group[0].deadline - self._timeout)
             try:
                 await self._commit(group)
             except Exception as error:  # noqa: BLE001 - told to those who wait
                 _log.exception("group_failed", events=len(group))
                 for waiting in group:
                     waiting.refuse(error)
+            self._grouped(size, waited, self._loop.time() - began)
 
     def close(self) -> None:
         self._closing = True

@@ -160,7 +160,7 @@ async def stopped(service: ServiceProcess) -> None:
         assert "publisher: ims:events does not agree" in (await one.ask("GET", "/status")).body["error"]
         assert (await one.ask("GET", "/readyz")).status == 200
         async with one.session.get("/metrics") as answer:
-            assert "ims_publisher_failing 1.0" in await answer.text()
+            assert 'ims_follower_failing{follower="publisher"} 1.0' in await answer.text()
 
 
 async def report(service: ServiceProcess, times: int) -> None:

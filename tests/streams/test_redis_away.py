@@ -140,7 +140,7 @@ async def a_redis_that_is_no_use(
         assert how == "slow" or "Redis" in publisher["failure"], publisher
         async with one.session.get("/metrics") as answer:
             metrics = await answer.text()
-        assert how == "slow" or "ims_publisher_failing 1.0" in metrics
+        assert how == "slow" or 'ims_follower_failing{follower="publisher"} 1.0' in metrics
         assert (await one.ask("GET", "/readyz")).status == 200
         proxy.silent, proxy.latency = set(), 0.0
         if how == "refused":

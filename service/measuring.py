@@ -1,0 +1,56 @@
+"""The state of every part as metrics, taken when somebody looks; where the store is away, the last of it stays."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+from projections.database import Unavailable
+from projections.follower import Follower
+from projections.read_models import FOLLOWER as READ_MODELS
+from projections.stream import FOLLOWER as PUBLISHER
+from service.parts import Parts
+from service.status import follower_states
+
+STORE_SECONDS = 2.0
+"""How long the store may take to answer: Prometheus waits ten."""
+
+
+async def measure(parts: Parts) -> None:
+    metrics = parts.metrics
+    metrics.head.set(parts.feed.head.value)
+    metrics.waiting.set(parts.writer.waiting)
+    metrics.read_position.set(parts.freshness.position.value)
+    metrics.stopped.labels(parts.stopped).set(bool(parts.stopped))
+    metrics.streams.set(parts.tail.readers)
+    metrics.streams_dropped.set(parts.tail.dropped)
+    metrics.lookups.set(parts.aggregates.hits, "aggregates", "hit")
+    metrics.lookups.set(parts.aggregates.misses, "aggregates", "miss")
+    for use, connections in parts.pool_use().items():
+        metrics.pool.labels(use).set(connections)
+    await _measure_followers(parts)
+
+
+async def _measure_followers(parts: Parts) -> None:
+    followed = dict(_followed(parts))
+    try:
+        async with asyncio.timeout(STORE_SECONDS):
+            states = await follower_states(parts.log, parts.leases)
+    except (Unavailable, TimeoutError):
+        states = []
+    metrics = parts.metrics
+    for name, follower in followed.items():
+        metrics.held.labels(name).set(follower is not None and follower.holding)
+    for state in states:
+        name = state["name"]
+        if name in followed:  # an older release's row stays where it was, and is nobody's lag
+            metrics.position.labels(name).set(state["position"])
+            metrics.lag_events.labels(name).set(state["lag_events"])
+            metrics.lag_seconds.labels(name).set(state["lag_seconds"])
+            metrics.failing.labels(name).set(state["failure"] is not None)
+
+
+def _followed(parts: Parts) -> Iterator[tuple[str, Follower[Any] | None]]:
+    """What this service has followers for, and the follower where this process has one."""
+    yield READ_MODELS, parts.follower
+    if parts.settings.redis_url and parts.settings.streams:
+        yield PUBLISHER, parts.publisher and parts.publisher.follower
