@@ -29,7 +29,7 @@ from service.http.docs import add_docs
 from service.http.entrance import ENTRANCE, Entrance
 from service.http.events import end_streams, frame_of
 from service.http.health import add_health
-from service.http.middlewares import every_request
+from service.http.middlewares import every_request, trace_id_of
 from service.http.routes import add_routes
 from service.metrics import Metrics
 from service.parts import PARTS, Parts
@@ -41,6 +41,11 @@ from service.store.writer import Writer
 from service.streams.publishing import publisher
 from service.subscribers.pages import EventPages
 from service.subscribers.tail import Tail
+from service.tracing.collector import traces
+from service.tracing.following import traced
+from service.tracing.requests import current_trace_id, traced_requests
+from service.tracing.spans import Spans
+from service.tracing.writing import TracedWriter
 
 RELEASE_SECONDS = 0.5
 """What the followers have at the end."""
@@ -55,7 +60,10 @@ def application(parts: Parts) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY)
     app[PARTS] = parts
     cors = allow_origins(app, parts.settings.cors_origins)
-    middleware = every_request(parts, cors)
+    if parts.spans is None:
+        middleware = every_request(parts, cors, trace_id_of)
+    else:
+        middleware = traced_requests(parts.spans, every_request(parts, cors, current_trace_id))
     app.middlewares.append(middleware)
     app[ENTRANCE] = Entrance(app, middleware)
     add_health(app)
@@ -70,19 +78,22 @@ def application(parts: Parts) -> web.Application:
 async def running(settings: Settings) -> AsyncIterator[Parts]:
     """All parts of a service, their background tasks running until the end."""
     async with AsyncExitStack() as opened:
+        spans = await opened.enter_async_context(traces(settings))
         engine = await opened.enter_async_context(open_engine(settings))
         signing_in = await opened.enter_async_context(authenticator(settings))
         feed = Feed(engine.log)
         await feed.start()
         leases = await open_leases(engine)
-        publishing = await opened.enter_async_context(publisher(settings, engine.log, feed, leases, _nowhere, _noticed))
+        publishing = await opened.enter_async_context(
+            publisher(settings, engine.log, feed, leases, _nowhere, _noticed, spans)
+        )
         await engine.database.define(read_models(engine, 1).tables())
 
         freshness = Freshness(
             engine.log, feed, leases, lambda generation: read_models(engine, generation), settings.read_timeout
         )
         metrics = Metrics()
-        writer = Writer(engine.log, feed, settings.write_timeout, metrics.grouped)
+        writer = _writer(settings, engine, feed, metrics, spans)
         aggregates = Aggregates(engine.log, feed)
         definitions = TenantDefinitions(aggregates, settings.attributes)
         parts = Parts(
@@ -103,8 +114,9 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             pages=EventPages(engine.log),
             tail=Tail(engine.log, feed, frame_of),
             rate_limit=RateLimit(settings.requests_per_tenant, settings.redis_url, settings.redis_ca_file),
-            follower=_follower(engine, feed, leases, freshness) if "projector" in settings.run else None,
+            follower=_follower(engine, feed, leases, freshness, spans) if "projector" in settings.run else None,
             publisher=publishing,
+            spans=spans,
         )
         if parts.follower is not None:
             freshness.hurry = parts.follower.hurry
@@ -143,13 +155,21 @@ def _nowhere(_generation: int, _position: int) -> None:
     """Nobody in this process waits for the streams."""
 
 
-def _follower(engine: Engine, feed: Feed, leases: Leases, freshness: Freshness) -> Follower[Recorded]:
+def _writer(settings: Settings, engine: Engine, feed: Feed, metrics: Metrics, spans: Spans | None) -> Writer:
+    if spans is None:
+        return Writer(engine.log, feed, settings.write_timeout, metrics.grouped)
+    return TracedWriter(engine.log, feed, settings.write_timeout, metrics.grouped, spans)
+
+
+def _follower(
+    engine: Engine, feed: Feed, leases: Leases, freshness: Freshness, spans: Spans | None
+) -> Follower[Recorded]:
     def moved(generation: int, position: int) -> None:
         freshness.moved(generation, position)
         engine.tell_read(f"{generation} {position}")
 
     tables = Tables(engine.database, leases, lambda generation: read_models(engine, generation))
-    return Follower(FOLLOWER, feed, tables, leases, moved, _noticed)
+    return Follower(FOLLOWER, feed, traced(FOLLOWER, tables, spans), leases, moved, _noticed)
 
 
 @asynccontextmanager

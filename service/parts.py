@@ -25,11 +25,12 @@ from service.store.writer import Writer
 from service.streams.publishing import PublishingProcess
 from service.subscribers.pages import EventPages
 from service.subscribers.tail import Tail
+from service.tracing.spans import Spans
 
 
 @dataclass(slots=True)
 class Parts:
-    """`follower` is None where this process builds no read models, `publisher` where it publishes nothing."""
+    """What this process does not do is None: `follower` builds read models, `publisher` streams, `spans` traces."""
 
     settings: Settings
     authenticator: Authenticator
@@ -50,6 +51,7 @@ class Parts:
     tail: Tail
     follower: Follower[Recorded] | None
     publisher: PublishingProcess | None
+    spans: Spans | None
     stopped: str = ""
     """Why a follower of this process has stopped for good; empty while all is well."""
 

@@ -25,9 +25,12 @@ class InvalidSettings(Exception):
 
 
 class Settings(BaseSettings):
-    """Values are read from variables named `IMS_` and the field's name in capitals; lists are separated by commas."""
+    """Values are read from variables named `IMS_` and the field's name in capitals; lists are separated by commas.
 
-    model_config = SettingsConfigDict(env_prefix="IMS_", extra="ignore", frozen=True)
+    Where an alias is given, the variable has the name that is usual everywhere.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="IMS_", extra="ignore", frozen=True, populate_by_name=True)
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on; 0 lets the kernel pick one.")
@@ -110,6 +113,11 @@ class Settings(BaseSettings):
     )
     shutdown_timeout: float = Field(8.0, gt=0, le=60, description="Seconds that requests in flight have on SIGTERM.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    otlp_endpoint: str = Field(
+        "",
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="Where traces are sent, by OTLP over HTTP (`http://collector:4318`); empty: there are none.",
+    )
     log_format: Literal["json", "console"] = Field("json", description="Form of the log records, on stderr.")
 
     @field_validator(

@@ -1,6 +1,7 @@
 """What every request passes: a trace id, who asks, the time it took, and an answer for every error."""
 
 import time
+from collections.abc import Callable
 
 import structlog
 from aiohttp import hdrs, web
@@ -23,8 +24,10 @@ _log = structlog.get_logger(__name__)
 _propagator = TraceContextTextMapPropagator()
 
 
-def every_request(parts: Parts, cors: Cors) -> Middleware:
+def every_request(parts: Parts, cors: Cors, trace_of: Callable[[web.Request], str]) -> Middleware:
     """One answer and one record for each failure; the record says more than the answer, but nothing that was sent.
+
+    `trace_of` says which trace the request belongs to: 32 hexadecimal digits.
 
     One middleware and not three, because each costs every request the making of two coroutines.
     """
@@ -72,7 +75,7 @@ async def _sign_in(request: web.Request, parts: Parts) -> None:
         raise BadRequest(Fault("RATE_LIMITED", f"try again within {window} s"), 429, {"Retry-After": window})
 
 
-def trace_of(request: web.Request) -> str:
+def trace_id_of(request: web.Request) -> str:
     """The trace that a W3C `traceparent` names, or a new one: 32 hexadecimal digits."""
     traceparent = request.headers.get("traceparent")
     if traceparent is not None:

@@ -31,7 +31,7 @@ def _nobody(_events: int, _waited: float, _took: float) -> None:
 
 
 @dataclass(eq=False, slots=True)
-class _Waiting:
+class Waiting:
     event: ActEvent
     entry: Entry
     deadline: float
@@ -63,8 +63,8 @@ class Writer:
         self._timeout = timeout
         self._grouped = grouped
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[_Waiting] = deque()
-        self._untold: deque[_Waiting] = deque()
+        self._queue: deque[Waiting] = deque()
+        self._untold: deque[Waiting] = deque()
         """Who may still have to be told that the deadline is there, oldest first."""
         self._timer: asyncio.TimerHandle | None = None
         self._wanted = asyncio.Event()
@@ -78,7 +78,7 @@ class Writer:
         if len(self._queue) >= MAX_WAITING or self._closing:
             raise Overloaded(f"{len(self._queue)} commands wait for the log")
         loop = self._loop
-        waiting = _Waiting(
+        waiting = Waiting(
             event, entry_of(event, repeatable=repeatable), loop.time() + self._timeout, loop.create_future()
         )
         self._queue.append(waiting)
@@ -121,9 +121,9 @@ class Writer:
     def waiting(self) -> int:
         return len(self._queue)
 
-    def _gather(self) -> list[_Waiting]:
-        group: list[_Waiting] = []
-        later: list[_Waiting] = []
+    def _gather(self) -> list[Waiting]:
+        group: list[Waiting] = []
+        later: list[Waiting] = []
         aggregates, commands = set(), set()
         while self._queue and len(group) < MAX_GROUP:
             waiting = self._queue.popleft()
@@ -138,8 +138,8 @@ class Writer:
         self._queue.extendleft(reversed(later))
         return group
 
-    async def _commit(self, group: list[_Waiting]) -> None:
-        outcomes = await self._outcomes(group)
+    async def _commit(self, group: list[Waiting]) -> None:
+        outcomes = await self.outcomes(group)
         if outcomes is None:
             return
         recorded = []
@@ -158,7 +158,7 @@ class Writer:
         while self._untold and self._untold[0].done.done():
             self._untold.popleft()
 
-    async def _outcomes(self, group: list[_Waiting]) -> list[Outcome] | None:
+    async def outcomes(self, group: list[Waiting]) -> list[Outcome] | None:
         """The log's answer, or None after everyone in the group was told that there is none.
 
         Each in the group has a deadline of its own; who was told that nothing was sent leaves it.
@@ -196,7 +196,7 @@ class Writer:
                 return None
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _commit_alone(self, waiting: _Waiting) -> None:
+    async def _commit_alone(self, waiting: Waiting) -> None:
         try:
             await self._commit([waiting])
         except Exception as error:  # noqa: BLE001 - told to the one who waits

@@ -21,6 +21,8 @@ from service.streams.log_positions import LogPositions, WholeFeed
 from service.streams.redis_streams import RedisStreams
 from service.streams.trimming import Trimming
 from service.streams.wire import Wire
+from service.tracing.following import traced
+from service.tracing.spans import Spans
 
 PREFIX = "ims:events"
 PAUSE_SECONDS, PAUSE_SECONDS_PER_EVENT = 0.02, 0.0005
@@ -53,6 +55,7 @@ class PublishingProcess(NamedTuple):
 async def publisher(
     settings: Settings, log: Log, feed: Feed, leases: Leases,
     moved: Callable[[int, int], None], noticed: Callable[[str, str], None],
+    spans: Spans | None = None,
 ) -> AsyncIterator[PublishingProcess | None]:  # fmt: skip
     """None where this process publishes nothing. Nothing is connected here: Redis may be away."""
     if "publisher" not in settings.run or not settings.redis_url or not settings.streams:
@@ -64,8 +67,9 @@ async def publisher(
     names = names_of(settings, log)
     target = Publisher(names, streams, LogPositions(log), leases, events, time.monotonic)
     follower = Follower(
-        FOLLOWER, WholeFeed(feed, log), target, leases, moved, noticed, PAUSE_SECONDS, PAUSE_SECONDS_PER_EVENT
-    )
+        FOLLOWER, WholeFeed(feed, log), traced(FOLLOWER, target, spans), leases, moved, noticed,
+        PAUSE_SECONDS, PAUSE_SECONDS_PER_EVENT,
+    )  # fmt: skip
     trimming = None
     if settings.stream_max_age or settings.stream_max_length:
         trimming = Trimming(

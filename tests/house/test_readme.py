@@ -38,7 +38,8 @@ def compare(name: str, wanted: list[str]) -> None:
 def test_settings() -> None:
     wanted = []
     for name, field in Settings.model_fields.items():
-        wanted.append(row(f"`IMS_{name.upper()}`", _default(field.default), field.description or ""))
+        variable = field.validation_alias or f"IMS_{name.upper()}"
+        wanted.append(row(f"`{variable}`", _default(field.default), field.description or ""))
     compare("Settings", wanted)
 
 
