@@ -55,7 +55,8 @@ class Freshness:
 
     def heard_enough(self, tenant_id: str, minimum: int | None) -> bool:
         """Whether what this process has heard of the log is as new as what `current` gives."""
-        return self._feed.head.value >= self._wanted(tenant_id, minimum) and not self._of_other_log
+        feed = self._feed
+        return feed.hears and feed.head.value >= self._wanted(tenant_id, minimum) and not self._of_other_log
 
     async def current(self, tenant_id: str, minimum: int | None) -> ReadModels:
         """The read models, no older than the tenant's last write here and than `minimum`. Raises NotFresh, Invalid."""

@@ -56,9 +56,10 @@ class Parts:
     """Why a follower of this process has stopped for good; empty while all is well."""
 
     def doubt(self) -> None:
-        """The read models may have gone back."""
+        """The read models may have gone back, and the log may be out of reach: whether it is shows at once."""
         self.freshness.doubt()
         self.documents.doubt()
+        self.feed.ring()
 
 
 PARTS: Final = web.AppKey("parts", Parts)

@@ -5,6 +5,7 @@ the rest is read when another process rings, and once a second in any case.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from uuid import UUID
@@ -20,6 +21,8 @@ from service.store.watermark import Watermark
 LOOK_SECONDS = 1.0
 WINDOW = 1_024
 """Events kept in memory for the followers: a few times what they leave lying under load. Beyond, the log is read."""
+HEARS_SECONDS = 3.0
+"""For so long after a look at the log, what this process knows of it counts as what there is."""
 READ_EVENTS = 500
 """Events read from the log at once."""
 
@@ -34,6 +37,7 @@ class Feed:
         self._log = log
         self._window: deque[Recorded] = deque(maxlen=WINDOW)
         self._bell = asyncio.Event()
+        self._looked_at = float("-inf")
         self._listeners: list[Callable[[UUID, int, int], None]] = []
 
     def listen(self, listener: Callable[[UUID, int, int], None]) -> None:
@@ -41,6 +45,7 @@ class Feed:
         self._listeners.append(listener)
 
     async def start(self) -> None:
+        self._looked_at = time.monotonic()
         self.head.set(await self._log.head())
 
     def offer(self, recorded: Sequence[Recorded]) -> None:
@@ -56,12 +61,18 @@ class Feed:
         """There is more in the log than this process knows."""
         self._bell.set()
 
+    @property
+    def hears(self) -> bool:
+        """Whether the log answered lately: else other processes may have written what this one does not know."""
+        return time.monotonic() - self._looked_at < HEARS_SECONDS
+
     async def run(self) -> None:
         while True:
             self._bell.clear()  # before the look: who rings during it is heard after it
             try:
                 await self.catch_up()
             except Unavailable as error:
+                self._looked_at = float("-inf")
                 _log.warning("log_unavailable", error=str(error))
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
@@ -72,12 +83,13 @@ class Feed:
     async def catch_up(self) -> None:
         """Read until there is nothing new. Raises Unavailable."""
         while True:
-            start = self.head.value
+            start, looked_at = self.head.value, time.monotonic()
             rows = await self._log.read(start, READ_EVENTS)
             for row in rows:
                 if row.position == self.head.value + 1:  # the writer may have offered it meanwhile
                     self._take_row(row)
             if len(rows) < READ_EVENTS:
+                self._looked_at = looked_at
                 return
 
     async def after(self, position: int, limit: int, timeout: float) -> list[Recorded]:
