@@ -1,7 +1,5 @@
 """The signing key of an installation without an OpenID provider: one file in the data directory, made when needed."""
 
-import os
-import secrets
 from pathlib import Path
 
 import orjson
@@ -11,6 +9,7 @@ from joserfc.jwk import RSAKey
 
 from service.auth.errors import LocalKeyUnusable
 from service.auth.key_ring import KeyRing
+from service.auth.secret_file import make_secret_file, read_secret_file
 
 # Of the algorithms that are taken, RSA verifies fastest: twice as fast as ES256, three times as fast as Ed25519.
 ALGORITHM = "RS256"
@@ -45,9 +44,7 @@ def public_ring(key: RSAKey) -> KeyRing:
 
 
 def _read(path: Path) -> RSAKey:
-    if path.stat().st_mode & 0o077:
-        log.warning("the signing key can be read by others: set its mode to 0600", path=str(path))
-    key = RSAKey.import_key(orjson.loads(path.read_bytes()))
+    key = RSAKey.import_key(orjson.loads(read_secret_file(path)))
     if not key.is_private:
         raise ValueError("no private part")
     key.ensure_kid()
@@ -55,28 +52,5 @@ def _read(path: Path) -> RSAKey:
 
 
 def _make(path: Path) -> None:
-    """The whole file appears at once under its name, and of two processes that make one at once both get the same."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = RSAKey.generate_key(KEY_BITS, {"use": "sig", "alg": ALGORITHM}, auto_kid=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(orjson.dumps(key.as_dict(private=True)))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            path.hardlink_to(draft)
-        except FileExistsError:
-            return
-    finally:
-        draft.unlink()
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    make_secret_file(path, orjson.dumps(key.as_dict(private=True)))
