@@ -1,4 +1,4 @@
-"""The audit follower's target: a Merkle tree over the log that grows with it, leaf `n` being the event of position `n` + 1.
+"""The audit follower's target: a Merkle tree that grows with the log; leaf `n` is the event of position `n` + 1.
 
 It takes columns of the log only: an event that this release cannot read, or whose content was erased, has its leaf.
 """
@@ -8,8 +8,8 @@ from typing import Final
 
 from projections.database import Database
 from projections.follower import Stopped
-from projections.leaves import Leaf
 from projections.lease import Lease, Leases
+from projections.leaves import Leaf
 from projections.tiles import Edge, Tiles, open_places
 
 FOLLOWER: Final = "audit_tree"

@@ -54,7 +54,8 @@ class Tiles:
             return {}
         same = " OR ".join(f"level = ${2 * n + 1} AND number = ${2 * n + 2}" for n in range(len(wanted)))
         found = await database.fetch(
-            f"SELECT level, number, hashes FROM {self.table} WHERE {same}", *(part for place in wanted for part in place)
+            f"SELECT level, number, hashes FROM {self.table} WHERE {same}",
+            *(part for place in wanted for part in place),
         )
         return {(level, number): bytes(hashes) for level, number, hashes in found}
 

@@ -17,12 +17,17 @@ from projections.follower import Follower, Stopped, Tables
 from projections.lease import Leases
 from projections.read_models import FOLLOWER, ReadModels
 from service.aggregates import Aggregates
+from service.audit.auditing import auditor
+from service.audit.checkpoints import Checkpoints
+from service.audit.proofs import Proofs
+from service.audit.tree import Tree
 from service.auth.sign_in import authenticator
 from service.commands import Commands
 from service.definitions import TenantDefinitions
 from service.documents import Documents
 from service.engines import Engine, open_engine
 from service.freshness import Freshness
+from service.http.audit import add_key
 from service.http.bodies import MAX_BODY
 from service.http.cors import allow_origins
 from service.http.docs import add_docs
@@ -67,6 +72,7 @@ def application(parts: Parts) -> web.Application:
     app.middlewares.append(middleware)
     app[ENTRANCE] = Entrance(app, middleware)
     add_health(app)
+    add_key(app)
     if "api" in parts.settings.run:
         add_routes(app, parts)
         add_docs(app, parts.settings)
@@ -88,6 +94,8 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             publisher(settings, engine.log, feed, leases, _nowhere, _noticed, spans)
         )
         await engine.database.define(read_models(engine, 1).tables())
+        tree, checkpoints = Tree(engine.database, leases, str(engine.log.log_id)), Checkpoints(engine.kept)
+        auditing = await auditor(settings, engine, feed, leases, tree, checkpoints, _noticed)
 
         freshness = Freshness(
             engine.log, feed, leases, lambda generation: read_models(engine, generation), settings.read_timeout
@@ -113,10 +121,12 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             metrics=metrics,
             pages=EventPages(engine.log),
             tail=Tail(engine.log, feed, frame_of),
+            proofs=Proofs(engine.log, feed, tree, checkpoints, auditing.notary if auditing is not None else None),
             rate_limit=RateLimit(settings.requests_per_tenant, settings.redis_url, settings.redis_ca_file),
             follower=_follower(engine, feed, leases, freshness, spans) if "projector" in settings.run else None,
             publisher=publishing,
             spans=spans,
+            auditing=auditing,
         )
         if parts.follower is not None:
             freshness.hurry = parts.follower.hurry
@@ -187,6 +197,9 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
         loops["publisher"] = _following(parts, parts.publisher.follower)
         if parts.publisher.trimming is not None:
             loops["trimming"] = parts.publisher.trimming.run()
+    if parts.auditing is not None:
+        loops["auditor"] = _following(parts, parts.auditing.follower)
+        loops["notary"] = parts.auditing.notary.run()
     tasks = [asyncio.create_task(_watched(name, loop)) for name, loop in loops.items()]
     try:
         yield

@@ -29,12 +29,14 @@ def _no_pool() -> Mapping[str, int]:
 class Engine:
     """A log and the read models' database. `exclusive`: no other process writes to them.
 
+    `kept` holds what cannot be derived from the log and must not be lost, beside it.
     `tell_read` rings for the other processes; `on_loss` takes what is called when the read models may have gone back.
     `pool_use`: how many connections are there for what.
     """
 
     log: Log
     database: Database
+    kept: Database
     exclusive: bool
     tell_read: Callable[[str], None] = _nobody
     bells: Bells | None = field(default=None)
@@ -69,7 +71,7 @@ async def _open_postgres(settings: Settings) -> AsyncIterator[Engine]:
         await postgres.open()
         await log.open()
         yield Engine(
-            log, postgres, False, lambda word: bells.ring(READ_CHANNEL, word), bells, postgres.on_loss,
+            log, postgres, postgres, False, lambda word: bells.ring(READ_CHANNEL, word), bells, postgres.on_loss,
             postgres.pool_use,
         )  # fmt: skip
     finally:
@@ -93,12 +95,14 @@ async def _open_sqlite(settings: Settings, *, writing: bool) -> AsyncIterator[En
 async def _open_files(settings: Settings) -> AsyncIterator[Engine]:
     path = settings.sqlite_path
     path.parent.mkdir(parents=True, exist_ok=True)
-    kept = DatabaseFile(path, "FULL")
+    appended = DatabaseFile(path, "FULL")
+    kept = DatabaseFile(path, "FULL")  # a writer of its own: the log's is within a transaction at any time
     derived = DatabaseFile(path.with_name(f"{path.stem}.read{path.suffix}"), "NORMAL")
     try:
-        log = SqliteLog(kept)
+        log = SqliteLog(appended)
         await log.open()
-        yield Engine(log, SqliteDatabase(derived), exclusive=True)
+        yield Engine(log, SqliteDatabase(derived), SqliteDatabase(kept), exclusive=True)
     finally:
+        appended.close()
         kept.close()
         derived.close()

@@ -11,6 +11,8 @@ from projections.database import Database
 from projections.follower import Follower
 from projections.lease import Leases
 from service.aggregates import Aggregates
+from service.audit.auditing import Auditing
+from service.audit.proofs import Proofs
 from service.auth.tokens import Authenticator
 from service.commands import Commands
 from service.definitions import TenantDefinitions
@@ -30,7 +32,8 @@ from service.tracing.spans import Spans
 
 @dataclass(slots=True)
 class Parts:
-    """What this process does not do is None: `follower` builds read models, `publisher` streams, `spans` traces."""
+    """What this process does not do is None: `follower` builds read models, `publisher` streams, `auditing` proofs,
+    `spans` traces."""
 
     settings: Settings
     authenticator: Authenticator
@@ -48,10 +51,12 @@ class Parts:
     metrics: Metrics
     rate_limit: RateLimit
     pages: EventPages
+    proofs: Proofs
     tail: Tail
     follower: Follower[Recorded] | None
     publisher: PublishingProcess | None
     spans: Spans | None
+    auditing: Auditing | None
     stopped: str = ""
     """Why a follower of this process has stopped for good; empty while all is well."""
 

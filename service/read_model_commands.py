@@ -10,6 +10,7 @@ from projections.follower import BATCH, Follower, Tables
 from projections.lease import Lease, LeaseLost, Leases
 from projections.read_models import FOLLOWER, REBUILD
 from service.app import open_leases, read_models
+from service.audit.auditing import begin_anew_for_another_log
 from service.engines import Engine, open_engine
 from service.settings import Settings
 from service.status import follower_states
@@ -40,6 +41,7 @@ async def rebuild(settings: Settings) -> None:
         await leases.register(REBUILD)
         lease = await leases.acquire(REBUILD, anew=True)
         current = await leases.state(FOLLOWER)
+        await begin_anew_for_another_log(engine, leases)
         if lease is None or current is None:
             raise InUse(_NO_LEASE)
         try:

@@ -11,13 +11,14 @@ from domain.attribute_types import MAX_DEFINITIONS, AttributeType, is_attribute_
 from domain.codes import Codes
 from service.streams.address import parse
 
-Role = Literal["api", "projector", "publisher"]
+Role = Literal["api", "projector", "publisher", "auditor"]
 Stream = Literal["all", "tenants"]
 Words = Annotated[tuple[str, ...], NoDecode]
 
 POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 SQLITE_SCHEME = "sqlite:///"
 POSTGRES_RATE_LIMIT = "2000/second"
+CHECKPOINT_KEY = "checkpoint-key.pem"
 
 
 class InvalidSettings(Exception):
@@ -36,8 +37,9 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on; 0 lets the kernel pick one.")
     data_dir: Path = Field(Path(".ims"), description="Folder of the embedded database and of the local signing key.")
     run: Annotated[tuple[Role, ...], NoDecode] = Field(
-        ("api", "projector", "publisher"),
-        description="What this process does: `api`, `projector` builds the read models, `publisher` the event streams.",
+        ("api", "projector", "publisher", "auditor"),
+        description="What this process does: `api`, `projector` builds the read models, `publisher` the event streams, "
+        "`auditor` the tree that proves the log.",
     )
 
     database_url: str = Field(
@@ -69,6 +71,15 @@ class Settings(BaseSettings):
     )
     stream_max_age: int = Field(0, ge=0, description="Seconds that events stay in the streams; 0: for ever.")
     stream_max_length: int = Field(0, ge=0, description="Events that each stream keeps, the newest; 0: all.")
+
+    checkpoint_key_file: Path | None = Field(
+        None,
+        description="PEM file with the Ed25519 key that an `auditor` signs checkpoints with, made where there is none; "
+        f"empty: `{CHECKPOINT_KEY}` in the data directory.",
+    )
+    checkpoint_interval: float = Field(
+        60.0, gt=0, le=86400, description="Seconds between two checkpoints of a log that grows."
+    )
 
     status_codes: Words = Field(
         ("NEW", "OPEN", "INVESTIGATING", "RESOLVED", "CLOSED"), description="Allowed values of `status`."
@@ -176,6 +187,10 @@ class Settings(BaseSettings):
         if self.database_url:
             return Path(self.database_url.removeprefix(SQLITE_SCHEME))
         return self.data_dir / "ims.db"
+
+    @property
+    def checkpoint_key(self) -> Path:
+        return self.checkpoint_key_file or self.data_dir / CHECKPOINT_KEY
 
     @property
     def requests_per_tenant(self) -> str | None:

@@ -7,3 +7,19 @@ class ExportDamaged(Exception):
 
 class WouldHaveHoles(Exception):
     """A database was to be filled with a part of the log that is not its beginning."""
+
+
+class CheckpointPending(Exception):
+    """No checkpoint covers it yet."""
+
+
+class SizeUnknown(Exception):
+    """The tree does not have so many leaves."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"the tree has {size} leaves")
+        self.size = size
+
+
+class TreeDiverged(Exception):
+    """The tree contradicts a checkpoint or the log, so nothing is signed or proven with it: run `ims audit verify`."""

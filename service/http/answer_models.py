@@ -126,6 +126,50 @@ class Codes(Answer):
     severity: list[str]
 
 
+Hash = Annotated[str, Field(description="32 bytes in base64.", pattern="^[A-Za-z0-9+/]{43}=$")]
+Size = Annotated[int, Field(ge=1, description="Events.")]
+Note = Annotated[str, Field(description="The signed text, in the form of c2sp.org/tlog-checkpoint.")]
+
+
+class Checkpoint(Answer):
+    origin: str = Field(description="The log's name.", pattern="^ims/")
+    size: int = Field(ge=0, description="Events that it covers.")
+    root: Hash
+    checkpoint: Note
+
+
+class Leaf(Answer):
+    position: int = Field(ge=1)
+    tenant_id: str
+    aggregate_id: Id
+    version: Lock
+    topic: str
+    recorded_at: int = Field(description="Microseconds since 1970.")
+    digest: str = Field(description="SHA-256(salt ‖ state) of what was recorded.", pattern="^[0-9a-f]{64}$")
+
+
+class Inclusion(Answer):
+    index: int = Field(ge=0, description="Of the leaf: its position − 1.")
+    size: Size
+    leaf: Leaf
+    leaf_text: str = Field(description="The same as the tree has it: SHA-256(0x00 ‖ leaf_text) is the leaf's hash.")
+    hashes: list[Hash] = Field(description="From the leaf upwards (RFC 9162, 2.1.3).")
+    checkpoint: Note
+
+
+Consistency = create_model(
+    "Consistency",
+    __base__=Answer,
+    **{
+        "from": (Size, ...),
+        "from_root": (Hash, ...),
+        "to": (Size, ...),
+        "to_root": (Hash, ...),
+        "hashes": (list[Hash], Field(description="RFC 9162, 2.1.4.")),
+    },
+)  # type: ignore[call-overload]
+
+
 class IncidentAnswer(Success):
     data: Incident
 
@@ -171,6 +215,18 @@ class DefinitionsAnswer(Success):
 
 class AttributesAnswer(Success):
     data: Values
+
+
+class CheckpointAnswer(Success):
+    data: Checkpoint
+
+
+class InclusionAnswer(Success):
+    data: Inclusion
+
+
+class ConsistencyAnswer(Success):
+    data: Consistency
 
 
 class Current(Answer):
@@ -221,5 +277,6 @@ class Status(BaseModel):
 
 ANSWERS: Final[tuple[type[BaseModel], ...]] = (
     IncidentAnswer, IncidentsAnswer, CountsAnswer, CodesAnswer, CommentAnswer, CommentsAnswer, DefinitionAnswer,
-    DefinitionsAnswer, AttributesAnswer, HistoryAnswer, DiffAnswer, Failure, Health, Status,
+    DefinitionsAnswer, AttributesAnswer, HistoryAnswer, DiffAnswer, CheckpointAnswer, InclusionAnswer,
+    ConsistencyAnswer, Failure, Health, Status,
 )  # fmt: skip

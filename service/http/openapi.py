@@ -10,8 +10,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from service.http import answer_models, event_models
-from service.http.parameters import event_parameter, header_parameter, path_parameter, query_parameter
-from service.http.routes import EVENT_PATHS, ROUTES, Route
+from service.http.audit import KEY_PATH
+from service.http.parameters import event_parameter, header_parameter, path_parameter, query_parameter, size_parameter
+from service.http.routes import CONSISTENCY_PATH, EVENT_PATHS, ROUTES, Route
 from service.http.statuses import CODES
 from service.http.unexpressed import unexpressed
 from service.settings import Settings
@@ -92,9 +93,7 @@ class Document:
     def _operation(self, route: Route) -> dict[str, Any]:
         parameters = [path_parameter(name) for name in re.findall(r"{(\w+)}", route.path)]
         for name in route.query:
-            parameters += (
-                event_parameter(name) if route.path in EVENT_PATHS else query_parameter(name, self._definitions)
-            )
+            parameters += self._query(route.path, name)
         parameters += [header_parameter(name) for name in route.headers]
         module = route.handler.__module__.rpartition(".")[2]
         operation: dict[str, Any] = {
@@ -109,6 +108,11 @@ class Document:
             operation["requestBody"] = {"required": required, "content": _content(route.body)}
         rules = [rule.document() for rule in unexpressed(route)]
         return operation | {"x-ims-rule": rules} if rules else operation
+
+    def _query(self, path: str, name: str) -> list[dict[str, Any]]:
+        if path in EVENT_PATHS:
+            return event_parameter(name)
+        return size_parameter(name) if path == CONSISTENCY_PATH else query_parameter(name, self._definitions)
 
 
 def _narrow(member: dict[str, Any], codes: list[str]) -> None:
@@ -180,6 +184,7 @@ def _open_paths() -> dict[str, Any]:
         "/asyncapi.json": _open(
             "asyncapi", "The events, as AsyncAPI has them", {_JSON: {"schema": {"type": "object"}}}
         ),
+        KEY_PATH: _open("checkpoint_key", "The public keys of the log's checkpoints, the newest first", text),
         "/docs": _open("docs", "This document as a page", page),
     }
 

@@ -33,6 +33,7 @@ PATHS: Final[dict[str, Schema]] = {
     "id": {"type": "string", "format": "uuid", "pattern": UUID_PATTERN},
     "comment_id": {"type": "string", "format": "uuid", "pattern": UUID_PATTERN},
     "name": {"type": "string", "pattern": NAME_PATTERN},
+    "position": {"type": "string", "pattern": POSITION_PATTERN},
 }
 
 HEADERS: Final[dict[str, tuple[str, Schema]]] = {
@@ -77,6 +78,12 @@ def event_parameter(name: str) -> list[dict[str, Any]]:
     """The same name may mean something else in a feed of events than in a list of incidents."""
     schema, description = _OF_EVENTS[name]
     return [_parameter(name, schema, description)]
+
+
+def size_parameter(name: str) -> list[dict[str, Any]]:
+    """How large the log's tree was."""
+    schema = {"type": "string", "pattern": f"^(?!0+$)[0-9]{{1,{MAX_POSITION_DIGITS}}}$"}
+    return [{**_parameter(name, schema, "Events, as a checkpoint has them."), "required": True}]
 
 
 def header_parameter(name: str) -> dict[str, Any]:

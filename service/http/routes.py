@@ -7,8 +7,8 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from service.http import answer_models as answers
-from service.http import attributes, comments, events, incident_lists, incidents, models, past
-from service.http.call import Call
+from service.http import attributes, audit, comments, events, incident_lists, incidents, models, past
+from service.http.call import MAX_POSITION_DIGITS, Call
 from service.http.expectations import expect
 from service.http.queries import PAGING
 from service.http.statuses import code_of
@@ -20,7 +20,8 @@ Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 _HEX = "[0-9a-fA-F]"
 UUID = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
 NAME = "[A-Za-z][A-Za-z0-9_]{0,63}"
-PATTERNS = {"id": UUID, "comment_id": UUID, "name": NAME}
+POSITION = f"[0-9]{{1,{MAX_POSITION_DIGITS}}}"
+PATTERNS = {"id": UUID, "comment_id": UUID, "name": NAME, "position": POSITION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Route:
             return ("Idempotency-Key", "If-Match", "traceparent") if self.locked else ("Idempotency-Key", "traceparent")
         if self.handler is events.stream:
             return events.LAST_EVENT_ID, "traceparent"
-        if self.handler in (incident_lists.codes, events.events):
+        if self.handler in (incident_lists.codes, events.events) or self.path.startswith(_AUDIT):
             return ("traceparent",)
         if self.handler is incidents.get:
             return "If-None-Match", "Ims-Min-Position", "traceparent"
@@ -76,6 +77,8 @@ _COMMENT = f"{ONE}/comments/{{comment_id}}"
 
 _EVENTS = "/v1/events"
 EVENT_PATHS = (_EVENTS, f"{_EVENTS}/stream")
+_AUDIT = "/v1/audit"
+CONSISTENCY_PATH = f"{_AUDIT}/consistency"
 
 _LOCK = ("occ_lock",)
 _LISTED = (*incident_lists.ONCE, *incident_lists.REPEATABLE)
@@ -136,6 +139,12 @@ ROUTES = (
           None, query=(*events.ONCE, *events.REPEATABLE)),
     Route("GET", f"{_EVENTS}/stream", events.stream, "The events from a position on, as they happen",
           None, query=(*events.STREAMED, *events.REPEATABLE)),
+    Route("GET", f"{_AUDIT}/checkpoint", audit.checkpoint, "A signed checkpoint of the log",
+          answers.CheckpointAnswer),
+    Route("GET", f"{_AUDIT}/proof/{{position}}", audit.proof, "The proof that an event is in the log",
+          answers.InclusionAnswer),
+    Route("GET", CONSISTENCY_PATH, audit.consistency, "The proof that the log only grew from one size to another",
+          answers.ConsistencyAnswer, query=audit.SIZES),
 )
 # fmt: on
 

@@ -16,6 +16,7 @@ from domain.errors import (
     Unmatched,
 )
 from projections.database import Unavailable
+from service.audit.errors import CheckpointPending
 from service.auth.errors import KeysUnreachable, Unauthenticated
 from service.commands import Contended, ContentErased, Erased, KeyReused
 from service.freshness import NotFresh
@@ -33,6 +34,7 @@ CODES: Final[dict[str, str]] = {
     "ATTRIBUTE_UNKNOWN": "400: no attribute of this name is defined; the message lists those that are",
     "BODY_INVALID": "400: the body is not a JSON object, or cannot be read",
     "BODY_TOO_LARGE": "413: the body is over the limit",
+    "CHECKPOINT_PENDING": "503: no checkpoint covers it yet; try again",
     "CODE_UNKNOWN": "400: not a code of the deployment; the message lists those that are",
     "COMMAND_ERASED": "409: the request was carried out before, and its content was erased since",
     "CONTENDED": "503: others kept changing the same thing first; try again",
@@ -157,6 +159,7 @@ _PLAIN: Final[dict[type[Exception], tuple[int, str, str]]] = {
     KeyReused: (422, "IDEMPOTENCY_KEY_REUSED", "The idempotency key came with another request before."),
     KeysUnreachable: (503, "KEYS_UNREACHABLE", "The keys that tokens are checked with are out of reach."),
     NotFresh: (503, "READ_MODEL_BEHIND", "The read model has not reached what was written yet."),
+    CheckpointPending: (503, "CHECKPOINT_PENDING", "No checkpoint covers it yet."),
     Contended: (503, "CONTENDED", "Others kept changing the same thing first."),
     Overloaded: (503, "OVERLOADED", "More writes wait than may."),
     OutcomeUnknown: (503, "OUTCOME_UNKNOWN", "Whether the write was recorded could not be found out in time."),

@@ -11,7 +11,7 @@ from domain.rules import DETAILS, Moment, Whole
 from service.http.models import CommentEditBody, EditBody, LockBody, RevertBody
 from service.http.protocol import MAX_LINE
 from service.http.queries import ATTRIBUTE
-from service.http.routes import Route
+from service.http.routes import CONSISTENCY_PATH, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,9 @@ def unexpressed(route: Route) -> list[Unexpressed]:
 def _of_the_query(route: Route) -> Iterator[Unexpressed]:
     if len(route.query) > 1:
         yield Unexpressed(f"The request line has at most {MAX_LINE} bytes.", ("REQUEST_INVALID",))
+    if route.path == CONSISTENCY_PATH:
+        yield Unexpressed("`from` is at most `to`.", ("PARAMETER_INVALID",), "from")
+        yield Unexpressed("The tree has so many leaves.", ("POSITION_UNKNOWN",), "to")
     if "cursor" in route.query:
         yield Unexpressed(_CURSOR, ("CURSOR_INVALID", "PARAMETER_INVALID"), "cursor")
     if "sort" in route.query:

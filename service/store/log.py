@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from projections.database import Unavailable
+from projections.leaves import Leaf
 
 
 class Unreachable(Unavailable):
@@ -115,6 +116,10 @@ class Log(Protocol):
 
     async def read(self, after: int, limit: int) -> list[Row]:
         """Rows of the positions `after + 1 …`, at most `limit`."""
+        ...
+
+    async def leaves(self, after: int, limit: int) -> list[Leaf]:
+        """The same as the audit tree has them, without their content."""
         ...
 
     async def stream(self, originator_id: UUID, after: int = -1, upto: int | None = None) -> list[Row]:

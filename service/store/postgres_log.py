@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from projections.leaves import Leaf
 from service.store.bells import Bells
 from service.store.connections import SETTINGS, available, connect
 from service.store.json_rows import json_rows
@@ -21,6 +22,9 @@ _APPEND = "SELECT verdict, placed, stamped FROM append($1)"
 _ROW = """SELECT notification_id, originator_id, originator_version, topic, state, tenant_id, subject_id, recorded_at,
                  command_id, salt, digest FROM log """
 _READ = _ROW + "WHERE notification_id > $1 ORDER BY notification_id LIMIT $2"
+_LEAVES = """SELECT notification_id, tenant_id, encode(uuid_send(originator_id), 'hex'), originator_version, topic,
+                    (extract(epoch FROM recorded_at) * 1000000)::bigint, digest
+             FROM log WHERE notification_id > $1 ORDER BY notification_id LIMIT $2"""
 _STREAM = (
     _ROW
     + "WHERE originator_id = $1 AND originator_version > $2 AND originator_version <= $3 ORDER BY originator_version"
@@ -101,6 +105,9 @@ class PostgresLog:
 
     async def read(self, after: int, limit: int) -> list[Row]:
         return await self._rows(_READ, after, limit)
+
+    async def leaves(self, after: int, limit: int) -> list[Leaf]:
+        return [Leaf(*row) for row in await self._postgres.fetch(_LEAVES, after, limit)]
 
     async def stream(self, originator_id: UUID, after: int = -1, upto: int | None = None) -> list[Row]:
         return await self._rows(_STREAM, originator_id, after, _MAX_VERSION if upto is None else upto)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import orjson
 
+from projections.leaves import Leaf
 from service.store.log import Entry, NotALog, NotEmpty, Outcome, Row, Verdict
 from service.store.sqlite import DatabaseFile, migrate, rollback
 
@@ -22,6 +23,8 @@ _INSERT = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ROW = """SELECT notification_id, originator_id, originator_version, topic, state, tenant_id, subject_id, recorded_at,
                  command_id, salt, digest FROM log """
 _READ = _ROW + "WHERE notification_id > ? ORDER BY notification_id LIMIT ?"
+_LEAVES = """SELECT notification_id, tenant_id, originator_id, originator_version, topic, recorded_at, digest
+             FROM log WHERE notification_id > ? ORDER BY notification_id LIMIT ?"""
 _STREAM = (
     _ROW + "WHERE originator_id = ? AND originator_version > ? AND originator_version <= ? ORDER BY originator_version"
 )
@@ -78,6 +81,9 @@ class SqliteLog:
 
     async def read(self, after: int, limit: int) -> list[Row]:
         return await self._rows(_READ, after, limit)
+
+    async def leaves(self, after: int, limit: int) -> list[Leaf]:
+        return [Leaf(*row) for row in await self._fetch(_LEAVES, after, limit)]
 
     async def stream(self, originator_id: UUID, after: int = -1, upto: int | None = None) -> list[Row]:
         return await self._rows(_STREAM, originator_id.hex, after, _MAX_VERSION if upto is None else upto)

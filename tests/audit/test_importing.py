@@ -113,7 +113,7 @@ async def test_read_models_of_another_log_are_not_taken_for_those_of_this_one(
     start_service(data_dir=str(on_sqlite.data_dir)).terminate()
     for gone in on_sqlite.data_dir.glob("ims.db*"):
         gone.unlink()
-    with pytest.raises(NotEmpty, match="read_models_v1 was built from another log"):
+    with pytest.raises(NotEmpty, match="was built from another log"):
         await imported(on_sqlite, file)
 
 

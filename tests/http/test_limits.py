@@ -4,6 +4,7 @@ import re
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from projections.read_models import FOLLOWER
 from tests.http.api import ABSENT_ID, PATH, Api, at
 from tests.http.conftest import Serve
 from tests.http.engines import both_engines
@@ -50,12 +51,13 @@ async def test_the_status_tells_of_every_part(api: Api, engine: str) -> None:
     await api.get()
     status = (await api.get("/status", authorized=False)).body
     assert status["store"] == engine
-    assert status["runs"] == ["api", "projector", "publisher"]
+    assert status["runs"] == ["api", "projector", "publisher", "auditor"]
     assert status["log"]["head"] == 3
     assert status["error"] is None
-    follower = next(state for state in status["followers"] if state["holder"])
+    follower = next(state for state in status["followers"] if state["name"] == FOLLOWER)
     assert (follower["position"], follower["lag_events"], follower["lag_seconds"]) == (3, 0, 0)
     assert follower["failure"] is None
+    assert follower["holder"]
     assert not re.search("postgresql://|signing-key.*-----", str(status))
 
 

@@ -42,8 +42,8 @@ async def test_a_trailing_slash_is_absent(api: Api) -> None:
 
 async def test_there_is_a_head_wherever_there_is_a_get(api: Api) -> None:
     id = (await api.report())["id"]
-    paths = [route.path.format(id=id) for route in ROUTES if route.method == "GET" and route.path != STREAM]
-    assert len(paths) == 10
+    paths = [route.path.format(id=id, position=1) for route in ROUTES if route.method == "GET" and route.path != STREAM]
+    assert len(paths) == 13
     for path in [*paths, f"{PATH}?page=1", at(ABSENT_ID), "/livez", "/readyz", "/status", "/metrics", "/openapi.json"]:
         got, head = await api.get(path), await api.send("HEAD", path)
         assert (head.status, head.raw) == (got.status, b""), path
@@ -57,7 +57,7 @@ async def test_a_wrong_method_is_told_the_right_ones(api: Api) -> None:
     for route in filter(lambda route: route.listed, ROUTES):
         expected.setdefault(route.path, set()).update({"GET", "HEAD"} if route.method == "GET" else {route.method})
     for path, methods in expected.items():
-        concrete = path.format(id=ABSENT_ID, comment_id=ABSENT_ID, name="count")
+        concrete = path.format(id=ABSENT_ID, comment_id=ABSENT_ID, name="count", position=1)
         for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS"} - methods:
             answer = await api.send(method, concrete)
             assert answer.status == 405, (method, path)
@@ -67,6 +67,6 @@ async def test_a_wrong_method_is_told_the_right_ones(api: Api) -> None:
 
 async def test_every_call_is_reached_by_its_path_as_the_documentation_writes_it(api: Api) -> None:
     for route in filter(lambda route: route.listed and route.path != STREAM, ROUTES):
-        path = route.path.format(id=ABSENT_ID, comment_id=ABSENT_ID, name="nothing")
+        path = route.path.format(id=ABSENT_ID, comment_id=ABSENT_ID, name="nothing", position=1)
         answer = await api.deployer.send(route.method, path, *([{}] if route.body else []))
         assert answer.status in (200, 400, 404), route

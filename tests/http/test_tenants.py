@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.http.past import diff
-from service.http.routes import ROUTES, Route
+from service.http.routes import CONSISTENCY_PATH, ROUTES, Route
 from tests.http.api import ABSENT_ID, PATH, Answer, Api, at, incident
 from tests.http.conftest import Serve
 from tests.http.engines import both_engines
@@ -31,8 +31,9 @@ BODIES: dict[tuple[str, str], Any] = {
 
 
 async def called(api: Api, route: Route, id: str, comment_id: str, name: str = "count") -> Answer:
-    path = route.path.format(id=id, comment_id=comment_id, name=name)
+    path = route.path.format(id=id, comment_id=comment_id, name=name, position=1)
     path += "?from=0&to=0" if route.handler is diff else ""
+    path += "?from=1&to=1" if route.path == CONSISTENCY_PATH else ""
     if (route.method, route.path) == ("DELETE", at("{id}", "comments")):
         return await api.delete(path, {"id": comment_id})
     body = BODIES.get((route.method, route.path), ...)

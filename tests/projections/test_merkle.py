@@ -1,4 +1,4 @@
-"""The tree against the published vectors of RFC 6962, and against the RFC's own recursive definitions, written out here."""
+"""The tree against the published vectors of RFC 6962, and against the RFC's own recursive definitions."""
 
 from collections.abc import Sequence
 from hashlib import sha256

@@ -92,4 +92,4 @@ def test_the_service_serves_it_with_an_entity_tag(service: ServiceProcess) -> No
 
 
 def _filled(path: str) -> str:
-    return path.replace("{id}", ID).replace("{comment_id}", ID).replace("{name}", "count")
+    return path.replace("{id}", ID).replace("{comment_id}", ID).replace("{name}", "count").replace("{position}", "1")
