@@ -31,6 +31,50 @@ def moment(text: str) -> datetime:
 File = Annotated[Path, typer.Argument(help="A file; `-` for stdin or stdout.", show_default=False)]
 
 
+Incident = Annotated[UUID, typer.Argument(help="The incident's id.", show_default=False)]
+Moment = Annotated[
+    datetime | None,
+    typer.Option(parser=moment, metavar="TIME", help="What was recorded by then, such as 2025-01-22T06:31:00Z."),
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+
+
+@audit.command("history")
+def history(incident: Incident, json: Json = False) -> None:
+    """Print each change of an incident and its comments: when, who, what, from what to what."""
+    from service.audit import looking  # noqa: PLC0415
+
+    asyncio.run(looking.history(read_environment(), incident, json=json))
+
+
+@audit.command("show")
+def show(
+    incident: Incident,
+    version: Annotated[int | None, typer.Option(min=0, help="As it was in this version.")] = None,
+    as_of: Moment = None,
+    json: Json = False,
+) -> None:
+    """Print an incident as it is, or as it was in a version or at a time, deleted or not."""
+    from service.audit import looking  # noqa: PLC0415
+
+    if version is not None and as_of is not None:
+        raise typer.BadParameter("take --version or --as-of")
+    asyncio.run(looking.show(read_environment(), incident, version, as_of, json=json))
+
+
+@audit.command("diff")
+def diff(
+    incident: Incident,
+    before: Annotated[int, typer.Option("--from", min=0, help="A version.")],
+    after: Annotated[int, typer.Option("--to", min=0, help="Another one.")],
+    json: Json = False,
+) -> None:
+    """Print what differs between two versions of an incident."""
+    from service.audit import looking  # noqa: PLC0415
+
+    asyncio.run(looking.diff(read_environment(), incident, before, after, json=json))
+
+
 @audit.command("export")
 def export(
     file: File,
@@ -54,10 +98,7 @@ def import_(file: File) -> None:
 def replay_(
     first: Annotated[int, typer.Option("--from", min=1, help="The first position.")] = 1,
     last: Annotated[int | None, typer.Option("--to", min=1, help="The last position.")] = None,
-    until: Annotated[
-        datetime | None,
-        typer.Option(parser=moment, metavar="TIME", help="Only what was recorded by then: 2025-01-22T06:31:00Z, say."),
-    ] = None,
+    until: Moment = None,
     tenant: Annotated[str | None, typer.Option(help="Only events of this tenant.")] = None,
     incident: Annotated[UUID | None, typer.Option(help="Only events of this incident, its comments included.")] = None,
     into: Annotated[str | None, typer.Option(metavar="URL", help="An empty database to fill, not to print.")] = None,

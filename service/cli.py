@@ -11,7 +11,7 @@ import typer
 
 from projections.database import Unavailable
 from projections.follower import Stopped
-from service.audit.errors import ExportDamaged, WouldHaveHoles
+from service.audit.errors import ExportDamaged, Unknown, WouldHaveHoles
 from service.audit_cli import audit
 from service.auth.errors import LocalKeyUnusable, MintingRefused
 from service.auth.minting import mint
@@ -29,7 +29,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _KNOWN = (
     InvalidSettings, InUse, SchemaTooNew, Stopped, Unavailable, LocalKeyUnusable, MintingRefused, Hole, Altered,
     NotAllowed, WouldSpoil, ExportDamaged, NotEmpty, NotALog, WouldHaveHoles,
-    UnreadableEvent, OSError,
+    Unknown, UnreadableEvent, OSError,
 )  # fmt: skip
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)

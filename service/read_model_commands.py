@@ -11,14 +11,13 @@ from projections.lease import Lease, LeaseLost, Leases
 from projections.read_models import FOLLOWER, REBUILD
 from service.app import open_leases, read_models
 from service.audit.auditing import begin_anew_for_another_log
+from service.console import wide_console
 from service.engines import Engine, open_engine
 from service.settings import Settings
 from service.status import follower_states
 from service.store.feed import Feed
 from service.store.sqlite import InUse
 
-WIDTH = 200
-"""Columns of what is printed into a file or a pipe."""
 _NO_LEASE = "another rebuild is running"
 
 
@@ -28,10 +27,7 @@ async def print_status(settings: Settings) -> None:
     table = Table("follower", "generation", "position", "lag (events)", "lag (s)", "holder", "failure")
     for state in states:
         table.add_row(*(str(value if value is not None else "-") for value in state.values()))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)
-    console.print(table)
+    wide_console().print(table)
 
 
 async def rebuild(settings: Settings) -> None:

@@ -5,8 +5,9 @@ from rich.table import Table
 
 from projections.stream import FOLLOWER
 from service.app import idle_leases, open_leases
+from service.console import wide_console
 from service.engines import open_engine
-from service.read_model_commands import WIDTH, rebuild
+from service.read_model_commands import rebuild
 from service.settings import InvalidSettings, Settings
 from service.status import follower_states
 from service.streams.publishing import names_of, wire_of
@@ -17,9 +18,7 @@ async def print_status(settings: Settings, *, every: bool) -> None:
     """The publisher first: it can be told without Redis. Raises Unavailable where that is away."""
     if not settings.redis_url:
         raise InvalidSettings("IMS_REDIS_URL is not set: nothing is published")
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)
+    console = wide_console()
     async with open_engine(settings, writing=False) as engine:
         states = await follower_states(engine.log, await open_leases(engine))
         console.print(_publisher([state for state in states if state["name"] == FOLLOWER]))

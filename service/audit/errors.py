@@ -23,3 +23,7 @@ class SizeUnknown(Exception):
 
 class TreeDiverged(Exception):
     """The tree contradicts a checkpoint or the log, so nothing is signed or proven with it: run `ims audit verify`."""
+
+
+class Unknown(Exception):
+    """The log has not what was asked for."""

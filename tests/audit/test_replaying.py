@@ -144,9 +144,5 @@ async def test_a_service_on_the_copy_shows_what_was_there_then(
     async with client(there.url, authorization(there)) as one:
         assert (await one.ask("GET", f"{INCIDENTS}/{incident['id']}", Ims_Min_Position="2")).data == later.data
         assert (await one.ask("GET", f"{INCIDENTS}/{other['id']}")).status == 404
-    for wrong, problem in (
-        (("--until", "2025-01-22"), "not RFC 3339"),
-        (("--into", "mysql://somewhere"), "IMS_DATABASE_URL: .*begin with"),
-    ):
-        with pytest.raises(RuntimeError, match=problem):
-            here.command("audit", "replay", *wrong)
+    with pytest.raises(RuntimeError, match=r"IMS_DATABASE_URL: .*begin with"):
+        here.command("audit", "replay", "--into", "mysql://somewhere")

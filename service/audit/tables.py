@@ -1,0 +1,89 @@
+"""The past of an incident for people: tables and colours. Texts are shown so that no terminal obeys them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+from rich.table import Column, Table
+from rich.text import Text
+
+from domain.event import Json
+from projections.documents import Document
+
+MAX_SHOWN: Final = 120
+"""Characters of a value in a history; `show` and `diff` show all."""
+COMMENT_DIGITS: Final = 8
+"""Of a comment's id, to tell one comment from another."""
+
+_OBEYED: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code != ord("\n")}
+_ERASED: Final = Text("erased", "italic red")
+
+
+def history_table(changes: Sequence[Document]) -> Table:
+    table = Table("version", "time", "who", "what", _whole("changes"), show_lines=True)
+    for change in changes:
+        table.add_row(str(change["occ_lock"]), change["at"], _plain(change.get("by", "")), _what(change), _told(change))
+    return table
+
+
+def state_table(state: Document) -> Table:
+    table = Table("member", _whole("value"), title=f"incident {state['id']}, version {state['occ_lock']}")
+    for member, value in _flat(state).items():
+        table.add_row(Text(member, "dim"), _value(value))
+    return table
+
+
+def difference_table(changes: dict[str, Json], before: int, after: int) -> Table:
+    table = Table("member", _whole(f"version {before}"), _whole(f"version {after}"))
+    for member, change in changes.items():
+        table.add_row(Text(member, "dim"), _value(change["from"], "red"), _value(change["to"], "green"))
+    return table
+
+
+def _whole(header: str) -> Column:
+    return Column(header, overflow="fold")
+
+
+def _what(change: Document) -> Text:
+    what = Text(change["what"].removeprefix("ims.").replace(".", " ").replace("_", " "), "green")
+    if "comment_id" in change:
+        what.append(f" {change['comment_id'][:COMMENT_DIGITS]}", "dim")
+    return what
+
+
+def _told(change: Document) -> Text:
+    if change.get("erased") is True:
+        return _ERASED
+    lines = []
+    for member, values in change["changes"].items():
+        line = Text(f"{member}: ", "dim")
+        line.append_text(_shortened(values["from"], "red")).append(" → ").append_text(_shortened(values["to"], "green"))
+        lines.append(line)
+    return Text("\n").join(lines)
+
+
+def _flat(state: Document) -> dict[str, Any]:
+    """Each attribute as a member of its own."""
+    flat: dict[str, Any] = {}
+    for member, value in state.items():
+        if member == "attributes":
+            flat |= {f"attributes.{name}": attribute for name, attribute in (value or {}).items()}
+        else:
+            flat[member] = value
+    return flat
+
+
+def _shortened(value: Json, style: str) -> Text:
+    text = _value(value, style)
+    text.truncate(MAX_SHOWN, overflow="ellipsis")
+    return text
+
+
+def _value(value: Json, style: str = "") -> Text:
+    if value is None:
+        return Text("–", "dim")
+    return Text(_plain(value) if isinstance(value, str) and value else orjson.dumps(value).decode(), style)
+
+
+def _plain(text: str) -> str:
+    return text.translate(_OBEYED)
