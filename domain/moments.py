@@ -33,6 +33,11 @@ def instant(text: str) -> str:
     return utc.isoformat()[:19] + "." + (fraction or ".")[1:].ljust(NANOSECOND_DIGITS, "0")
 
 
+def recordable(instant: str) -> datetime:
+    """An instant as `instant` gives it, to the six digits that the log keeps."""
+    return datetime.fromisoformat(instant[:-3]).replace(tzinfo=UTC)
+
+
 def utc_text(at: datetime) -> str:
     """A time that the server made, as clients see it: UTC, six digits, `Z`."""
     utc = at if at.tzinfo is UTC else at.astimezone(UTC)

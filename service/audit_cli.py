@@ -2,14 +2,14 @@
 
 import asyncio
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
-from domain.moments import instant
+from domain.moments import instant, recordable
 from service.environment import read_environment
 
 audit = typer.Typer(no_args_is_help=True, help="The log as evidence: taking it out, putting it back, looking into it.")
@@ -17,13 +17,11 @@ audit = typer.Typer(no_args_is_help=True, help="The log as evidence: taking it o
 STREAM = Path("-")
 STDIN = Path("/dev/stdin")
 
-MICROSECONDS = len("2025-01-22T06:31:00.000000")
-
 
 def moment(text: str) -> datetime:
-    """RFC 3339, to the microsecond that the log keeps."""
+    """RFC 3339, with an offset."""
     try:
-        return datetime.fromisoformat(instant(text)[:MICROSECONDS]).replace(tzinfo=UTC)
+        return recordable(instant(text))
     except ValueError as error:
         raise typer.BadParameter(f"{error}; such as 2025-01-22T06:31:00Z") from None
 

@@ -56,7 +56,10 @@ class IncidentPast:
         for state in (old, new):
             if state.get("erased") == ALL:
                 raise self._unknown(f"has no content in version {state['occ_lock']}: it was erased")
-        return differences(old, new)
+        changes = differences(old, new)
+        if old["deleted"] != new["deleted"]:
+            changes["deleted"] = {"from": old["deleted"], "to": new["deleted"]}
+        return changes
 
     async def _versions(self, upto: int | None = None) -> Sequence[Row]:
         rows = await self._log.stream(self._id, upto=upto)

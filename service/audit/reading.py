@@ -1,12 +1,11 @@
-"""The log from one position to another, in order, by parts; and which position a time is."""
+"""The log from one position to another, in order, by parts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from datetime import datetime
 from typing import Any
 
 from service.store.feed import READ_EVENTS
-from service.store.log import Log, Row
+from service.store.log import Row
 
 Read = Callable[[int, int], Coroutine[Any, Any, list[Row]]]
 """Rows beyond a position, at most so many: `log.read`, or the same of one tenant or one incident."""
@@ -25,16 +24,3 @@ async def parts(read: Read, first: int, last: int) -> AsyncIterator[list[Row]]:
             yield rows
     finally:
         coming.cancel()
-
-
-async def position_at(log: Log, at: datetime) -> int:
-    """The last position that was recorded at that time or before; 0 where there is none. Times rise with positions."""
-    before, after = 0, await log.head() + 1
-    while after - before > 1:
-        middle = (before + after) // 2
-        (row,) = await log.read(middle - 1, 1)
-        if row.recorded_at <= at:
-            before = middle
-        else:
-            after = middle
-    return before

@@ -13,7 +13,7 @@ from domain.event import Recorded
 from domain.moments import utc_text
 from service.audit.errors import WouldHaveHoles
 from service.audit.loading import fill
-from service.audit.reading import parts, position_at
+from service.audit.reading import parts
 from service.engines import open_engine
 from service.progress import progress
 from service.settings import Settings, load_settings
@@ -64,7 +64,7 @@ async def fill_another(settings: Settings, wanted: Wanted, url: str) -> None:
 async def _last(log: Log, wanted: Wanted) -> int:
     head = await log.head()
     last = head if wanted.last is None else min(wanted.last, head)
-    return last if wanted.until is None else min(last, await position_at(log, wanted.until))
+    return last if wanted.until is None else min(last, await log.position_at(wanted.until))
 
 
 def _rows(log: Log, wanted: Wanted, last: int) -> AsyncIterator[list[Row]]:

@@ -48,6 +48,8 @@ def _what(change: Document) -> Text:
     what = Text(change["what"].removeprefix("ims.").replace(".", " ").replace("_", " "), "green")
     if "comment_id" in change:
         what.append(f" {change['comment_id'][:COMMENT_DIGITS]}", "dim")
+    if "to_version" in change:
+        what.append(f" to version {change['to_version']}", "dim")
     return what
 
 

@@ -1,13 +1,14 @@
 """What was: an incident as it stood, every change that it went through, and what differs between two versions."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 from aiohttp import web
 
 from domain.errors import Absent
+from domain.moments import recordable
 from domain.rules import MAX_OCC_LOCK
 from projections.changes import change_document, differences
 from projections.past import Found
@@ -86,7 +87,7 @@ async def history(call: Call) -> web.StreamResponse:
 def moment_of(parameters: Parameters) -> datetime | None:
     """The time that `as_of` names. It is inclusive, and what the log records has no more than six digits."""
     instant = parameters.moment("as_of")
-    return None if instant is None else datetime.fromisoformat(instant[:26]).replace(tzinfo=UTC)
+    return None if instant is None else recordable(instant)
 
 
 async def _versions(call: Call, *wanted: int) -> dict[int, Found]:

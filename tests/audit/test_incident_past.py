@@ -121,12 +121,14 @@ async def test_a_difference_is_of_two_versions_whichever_is_the_older(lived: Set
         assert await one.difference(0, 3) == {
             "status": {"from": "NEW", "to": "OPEN"}, "severity": {"from": "", "to": "HIGH"},
             "attributes.count": {"from": 5, "to": None}, "attributes.people": {"from": None, "to": 3},
+            "deleted": {"from": False, "to": True},
         }  # fmt: skip
         assert await one.difference(1, 0) == {
             "status": {"from": "OPEN", "to": "NEW"}, "severity": {"from": "HIGH", "to": ""},
             "attributes.count": {"from": None, "to": 5},
         }  # fmt: skip
-        assert await one.difference(3, 4) == {}
+        assert await one.difference(3, 4) == {"deleted": {"from": True, "to": False}}
+        assert await one.difference(2, 4) == {}
 
 
 async def test_what_the_log_has_not_is_named(lived: Settings) -> None:
@@ -194,6 +196,7 @@ async def test_people_get_tables_and_programs_json(start_service: Callable[..., 
         "changes": {
             "status": {"from": "NEW", "to": "OPEN"},
             "description": {"from": incident["description"], "to": "x" * 500},
+            "deleted": {"from": False, "to": True},
         },
     }  # fmt: skip
     with pytest.raises(RuntimeError, match=f"exit code 1: incident {id} has no version 9, its newest is 2"):
