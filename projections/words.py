@@ -8,8 +8,8 @@ _wanted = re.compile(r"(\w+)(\*?)")
 
 def words_of(*texts: str) -> str:
     """The distinct case-folded words of the texts, each between two blanks."""
-    found = set(_word.findall(" ".join(texts).casefold()))
-    return f" {' '.join(sorted(found))} "
+    found = dict.fromkeys(_word.findall(" ".join(texts).casefold()))
+    return f" {' '.join(found)} "
 
 
 def patterns_of(query: str) -> list[str]:

@@ -31,22 +31,20 @@ class Rendered(web.Response):
     """
 
     def __init__(self, status: int, body: bytes | None, own: Mapping[str, str] = _NOTHING) -> None:
-        super().__init__(status=status, body=body)
-        self._own = own
+        # What the library makes at birth is made when its way is taken.
+        self._status, self._content, self._own = status, body, own
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        content = self._content
         if not self._is_plain(request):
-            self.headers.update({**HEADERS, **self._own})
+            super().__init__(status=self._status, body=content, headers={**HEADERS, **self._own})
             return await super().prepare(request)
-        lines = [_head(self.status)]
+        lines = [_head(self._status)]
         lines += [f"{name}: {value}\r\n" for name, value in self._own.items()]
-        body = self._body
-        if isinstance(body, bytes):
-            lines.append(f"Content-Length: {len(body)}\r\n\r\n")
-            await request.writer.write("".join(lines).encode() + body)
-        else:
-            lines.append("\r\n")
-            await request.writer.write("".join(lines).encode())
+        if content is not None:
+            lines.append(f"Content-Length: {len(content)}\r\n")
+        lines.append("\r\n")
+        await request.writer.write("".join(lines).encode() + (content or b""))
         self._keep_alive = self._eof_sent = True
         return None
 
@@ -55,7 +53,7 @@ class Rendered(web.Response):
             request.version == HttpVersion11
             and request.keep_alive
             and request.method != hdrs.METH_HEAD
-            and self._keep_alive is None
+            and self.keep_alive is None
             and not (isinstance(request, web.Request) and request.app.on_response_prepare)
         )
 
