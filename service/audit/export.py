@@ -9,9 +9,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
+from service.audit.checkpoint import origin_of
+from service.audit.checkpoints import Checkpoints
 from service.audit.export_file import Closing, Header, closing_line, header_line, row_line
+from service.audit.notes import NoteInvalid
 from service.audit.reading import parts
-from service.engines import open_engine
+from service.engines import Engine, open_engine
 from service.progress import progress
 from service.settings import Settings
 
@@ -23,16 +26,26 @@ async def export(settings: Settings, path: Path | None, *, packed: bool) -> None
     """Into a file, which has its name when it is whole, or to stdout. Raises UnreadableEvent, Unavailable, OSError."""
     async with open_engine(settings, writing=False) as engine:
         log = engine.log
+        checkpoint = await _newest_checkpoint(engine)
         head = await log.head()
         written = 0
         with progress("events", head) as done, _output(path, packed=packed) as lines:
-            lines.write(header_line(Header(log.log_id, log.restored, 1, head)))
+            lines.write(header_line(Header(log.log_id, log.restored, 1, head, checkpoint)))
             async for rows in parts(log.read, 1, head):
                 await asyncio.to_thread(lines.write, b"".join(map(row_line, rows)))
                 written += len(rows)
                 done(written)
-            lines.write(closing_line(Closing(written, None)))
+            lines.write(closing_line(Closing(written)))
     print(f"{written} events of the log {log.log_id}", file=sys.stderr)  # noqa: T201
+
+
+async def _newest_checkpoint(engine: Engine) -> str | None:
+    try:
+        newest = await Checkpoints(engine.kept).newest(origin_of(engine.log.log_id))
+    except NoteInvalid as error:
+        print(f"no checkpoint goes along: what is kept as one is none, {error}", file=sys.stderr)  # noqa: T201
+        return None
+    return None if newest is None else newest.note
 
 
 @contextmanager

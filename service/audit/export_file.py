@@ -32,19 +32,22 @@ _T = TypeVar("_T")
 
 
 class Header(NamedTuple):
-    """The positions `first … last` of one log, of all tenants. `restored` as in Log."""
+    """The positions `first … last` of one log, of all tenants. `restored` as in Log.
+
+    `checkpoint`: the newest one that was signed when the export began, as a signed note; None where there was none.
+    """
 
     log_id: UUID
     restored: bool
     first: int
     last: int
+    checkpoint: str | None
 
 
 class Closing(NamedTuple):
-    """`checkpoint`: the newest signed checkpoint when the export was made; None where there was none."""
+    """How many rows were written."""
 
     rows: int
-    checkpoint: str | None
 
 
 def header_line(header: Header) -> bytes:
@@ -145,13 +148,19 @@ def _header(line: dict[str, Any]) -> Header:
         raise ValueError("not an export of a log")
     if line["version"] != VERSION:
         raise ValueError(f"an export in form {line['version']}, this release reads form {VERSION}")
-    return Header(UUID(line["log_id"]), _is(line["restored"], bool), _is(line["first"], int), _is(line["last"], int))
+    checkpoint = line["checkpoint"]
+    return Header(
+        log_id=UUID(line["log_id"]),
+        restored=_is(line["restored"], bool),
+        first=_is(line["first"], int),
+        last=_is(line["last"], int),
+        checkpoint=None if checkpoint is None else _is(checkpoint, str),
+    )
 
 
 def _row_or_closing(line: dict[str, Any]) -> Row | Closing:
     if "rows" in line:
-        checkpoint = line["checkpoint"]
-        return Closing(_is(line["rows"], int), None if checkpoint is None else _is(checkpoint, str))
+        return Closing(_is(line["rows"], int))
     state, command_id, salt = line["state"], line["command_id"], line["salt"]
     recorded_at = datetime.fromisoformat(line["recorded_at"])
     if recorded_at.tzinfo is not UTC:

@@ -23,7 +23,7 @@ from service.audit.export_file import (
 from service.store.log import Row
 from service.store.mapper import UnreadableEvent
 
-HEADER = Header(UUID(int=7), restored=True, first=1, last=3)
+HEADER = Header(UUID(int=7), restored=True, first=1, last=3, checkpoint="a note\n\n— key signature\n")
 ROW = Row(
     1, UUID(int=1), 0, "IncidentReported", '{"a":"Ǻ 🚒 \u2028\\n\\u0000"}'.encode(), "acme", UUID(int=2),
     datetime(2025, 1, 22, 12, 0, 0, 251946, UTC), UUID(int=3), b"\0" * 15 + b"\xff", b"\x01" * 32,
@@ -33,7 +33,7 @@ ROWS = [
     ROW._replace(position=2, command_id=None, recorded_at=datetime(2025, 1, 22, 13, tzinfo=UTC)),
     ROW._replace(position=3, state=None, salt=None),
 ]
-CLOSING = Closing(3, "a note\n\n— key signature\n")
+CLOSING = Closing(3)
 LINES = [header_line(HEADER), *map(row_line, ROWS), closing_line(CLOSING)]
 WHOLE = b"".join(LINES)
 
@@ -96,6 +96,7 @@ def test_a_compressed_file_whose_bytes_were_changed_is_noticed(file: Callable[[b
         (1, b'{"format":"other"}\n', "not an export of a log"),
         (1, LINES[0].replace(b'"version":1', b'"version":2'), "form 2, this release reads form 1"),
         (1, LINES[0].replace(b'"last":3', b'"last":"3"'), "no int"),
+        (1, LINES[0].replace(b'"checkpoint"', b'"check"'), "KeyError: 'checkpoint'"),
         (1, b"[]\n", "TypeError"),
         (2, b"\n", "JSONDecodeError"),
         (3, LINES[2].replace(b'"salt"', b'"sold"'), "KeyError: 'salt'"),
