@@ -55,7 +55,10 @@ def _rows() -> Iterator[Row]:
 
 
 def _life(number: int) -> Iterator[ActEvent]:
-    who = {"originator_id": UUID(int=number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128), "tenant_id": TENANTS[number % 4]}
+    who = {
+        "originator_id": UUID(int=number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128),
+        "tenant_id": TENANTS[number % 4],
+    }
     yield replace(reported(name=f"Number {number}"), **who)  # type: ignore[arg-type]
     status, text = "NEW", "Unauthorized access to sensitive customer data through a phishing email."
     for version in range(1, EDITS + 1):
