@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from projections.read_models import FOLLOWER
+from projections.read_models import FOLLOWER
 from tests.faults.agreement import agree
 from tests.faults.audit import audit
 from tests.faults.conftest import Ground
@@ -131,7 +132,7 @@ async def test_an_event_that_cannot_be_applied_is_told_everywhere_and_reads_are_
         assert (answer.status, answer.code) == (503, "READ_MODEL_BEHIND")
         status = (await one.ask("GET", "/status")).body
         assert "position 2: unknown topic IncidentMerged" in status["error"]
-        (row,) = status["followers"]
+        (row,) = [one for one in status["followers"] if one["name"] == FOLLOWER]
         assert (row["position"], row["failure"]) == (1, "position 2: unknown topic IncidentMerged")
         async with one.session.get("/metrics") as metrics:
             found = re.findall(r"^ims_follower_stopped\{reason=\"(.+)\"\} 1\.0$", await metrics.text(), re.MULTILINE)
