@@ -9,7 +9,6 @@ import orjson
 import pytest
 
 from projections.read_models import FOLLOWER
-from projections.read_models import FOLLOWER
 from tests.faults.agreement import agree
 from tests.faults.audit import audit
 from tests.faults.conftest import Ground
