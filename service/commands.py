@@ -172,6 +172,7 @@ class Commands:
             raise Erased from None
         if facts[-1].event.request_digest != act.request_digest:
             raise KeyReused
+        await self._log.confirm()
         return Done(fold(facts), row.position)
 
     async def _explain(self, refusal: Refused, id: UUID) -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from projections.database import Unavailable
-from service.store.connections import available, connect
+from service.store.away import available
 from service.store.postgres import Postgres
 
 BELL_SECONDS = 0.02
@@ -39,7 +39,7 @@ class Bells:
     async def run(self) -> None:
         while True:
             with suppress(Unavailable):
-                connection = await connect(self._postgres.url, self._postgres.schema, self._postgres.timeout)
+                connection = await self._postgres.primary.connect()
                 try:
                     with available():
                         await self._talk(connection)

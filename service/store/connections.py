@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: how one is made, how a few are shared, and what it looks like when the server is away.
+"""A few connections to PostgreSQL, shared.
 
 The pool is our own because asyncpg's makes a task for each use: 75 µs of processor time a query (`SELECT 1`, 32 at a
 time on 8 connections, Python 3.11) against 38 µs here, medians of 15 rounds in turns.
@@ -6,68 +6,17 @@ time on 8 connections, Python 3.11) against 38 µs here, medians of 15 rounds in
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
-
 from projections.database import Unavailable
+from service.store.away import AWAY, available, translated
 from service.store.log import Unreachable
-
-SETTINGS = {
-    "application_name": "ims",
-    "jit": "off",
-    "timezone": "UTC",
-    # Whoever waited for the append's lock must see what its last holder committed.
-    "default_transaction_isolation": "read committed",
-    # A process that is paused in a transaction must not hold up whoever takes over from it.
-    "idle_in_transaction_session_timeout": "2s",
-}
-
-_AWAY = (
-    OSError,
-    asyncio.TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InternalClientError,
-)
-
-
-@contextmanager
-def available(kind: type[Unavailable] = Unavailable) -> Iterator[None]:
-    """Turn every way in which the server can be away into one."""
-    try:
-        yield
-    except _AWAY as error:
-        raise _translated(error, kind) from error
-
+from service.store.primary import SETTINGS, Primary
 
 DERIVED = {"synchronous_commit": "off"}
 """For what can be derived again: rows and position are lost together when the server crashes, and applied again."""
-
-
-async def connect(
-    url: str, schema: str, timeout: float, settings: Mapping[str, str] = SETTINGS
-) -> "asyncpg.Connection[asyncpg.Record]":
-    """One connection outside the pool. Raises Unreachable."""
-    with available(Unreachable):
-        return await asyncpg.connect(
-            url, timeout=timeout, command_timeout=timeout, server_settings={**settings, "search_path": schema}
-        )
-
-
-def _translated(error: Exception, kind: type[Unavailable]) -> Unavailable:
-    if isinstance(error, ValueError):  # a URL that asyncpg cannot read
-        raise error
-    return kind(f"{type(error).__name__}: {error}")
 
 
 class Connections:
@@ -76,8 +25,8 @@ class Connections:
     `timeout`: seconds that any wait may take.
     """
 
-    def __init__(self, url: str, schema: str, size: int, timeout: float) -> None:
-        self._url, self._schema, self._size, self._timeout = url, schema, size, timeout
+    def __init__(self, primary: Primary, size: int, timeout: float) -> None:
+        self._primary, self._size, self._timeout = primary, size, timeout
         self._idle: list[Any] = []
         self._waiting: deque[asyncio.Future[Any]] = deque()
         self._lent: set[Any] = set()
@@ -91,8 +40,9 @@ class Connections:
         connection = await self._take()
         try:
             return await connection.fetch(sql, *args)
-        except _AWAY as error:
-            raise _translated(error, Unavailable) from error
+        except AWAY as error:
+            connection.terminate()  # whoever comes next is not to wait for the same server again
+            raise translated(error, Unavailable) from error
         except asyncio.CancelledError:
             connection.terminate()  # its answer is still on the way
             raise
@@ -106,7 +56,7 @@ class Connections:
         try:
             with available():
                 yield connection
-        except asyncio.CancelledError:
+        except (Unavailable, asyncio.CancelledError):
             connection.terminate()
             raise
         finally:
@@ -139,7 +89,7 @@ class Connections:
     async def _make(self) -> Any:
         self._making += 1
         try:
-            connection = await connect(self._url, self._schema, self._timeout, {**SETTINGS, **DERIVED})
+            connection = await self._primary.connect({**SETTINGS, **DERIVED})
         except BaseException:
             self._next()
             raise

@@ -110,6 +110,13 @@ class Log(Protocol):
         """
         ...
 
+    async def confirm(self) -> None:
+        """Return when whatever can be read by now is as durable as what `append` has acknowledged.
+
+        An event whose append was never answered can be read while a standby still lacks it.
+        """
+        ...
+
     async def head(self) -> int:
         """The newest position; 0 for an empty log."""
         ...

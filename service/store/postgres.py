@@ -9,13 +9,12 @@ import asyncpg
 import structlog
 
 from projections.database import Dialect, Rows, Unavailable
-from service.store.connections import Connections, available, connect
+from service.store.away import available
+from service.store.connections import Connections
 from service.store.json_rows import json_rows
 from service.store.log import Unreachable
 from service.store.migrations import missing
-
-LONG_SECONDS = 3600.0
-"""What a statement may take that goes over whole tables."""
+from service.store.primary import Primary
 
 _log = structlog.get_logger(__name__)
 _VALUES = re.compile(r"VALUES \(\$1[$\d, ]*\)")
@@ -26,16 +25,6 @@ DIALECT = Dialect(
     now="extract(epoch from clock_timestamp())::double precision",
     any_of="{column} = ANY(${argument})",
     joined="string_agg(document, ','::bytea)",
-    table_names="SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()",
-    column_names="""SELECT column_name::text FROM information_schema.columns
-                    WHERE table_schema = current_schema() AND table_name = $1 ORDER BY ordinal_position""",
-    # By hashes: whole rows of two large tables fit into no memory, and are compared nowhere but within one row.
-    differing="""WITH live AS MATERIALIZED (
-                     SELECT {keys}, hash_record_extended(one, 0) AS print FROM {live} AS one WHERE {where}),
-                 built AS MATERIALIZED (
-                     SELECT {keys}, hash_record_extended(one, 0) AS print FROM {built} AS one WHERE {where})
-                 SELECT {keys} FROM live FULL JOIN built USING ({keys})
-                 WHERE live.print IS DISTINCT FROM built.print""",
 )
 
 
@@ -45,8 +34,9 @@ class Postgres:
     dialect = DIALECT
 
     def __init__(self, url: str, schema: str, pool: int, timeout: float) -> None:
-        self.url, self.schema, self.timeout = url, schema, timeout
-        self._connections = Connections(url, schema, pool, timeout)
+        self.schema = schema
+        self.primary = Primary(url, schema, timeout)
+        self._connections = Connections(self.primary, pool, timeout)
 
     def on_loss(self, lost: Callable[[], None]) -> None:
         """Call it when a connection ends: after a crash the read models may be behind what they were."""
@@ -58,7 +48,7 @@ class Postgres:
     async def open(self) -> None:
         """Create or upgrade the schema, on a connection of its own. Raises Unreachable, SchemaTooNew."""
         try:
-            connection = await connect(self.url, self.schema, self.timeout)
+            connection = await self.primary.connect()
             try:
                 with available():
                     await self._migrate(connection)
@@ -86,22 +76,6 @@ class Postgres:
                 await _make_durable(connection)
             yield PostgresRows(connection)
 
-    @asynccontextmanager
-    async def trial(self) -> AsyncIterator[Rows]:
-        async with self._connections.lend() as connection:
-            transaction = connection.transaction(isolation="repeatable_read")
-            await transaction.start()
-            try:
-                yield PostgresRows(connection, LONG_SECONDS)
-            finally:
-                if not connection.is_closed():
-                    await transaction.rollback()
-
-    async def build(self, statements: Sequence[str]) -> None:
-        async with self._connections.lend() as connection:
-            for statement in statements:
-                await connection.execute(statement, timeout=LONG_SECONDS)
-
     async def define(self, statements: Sequence[str]) -> None:
         async with self._connections.lend() as connection, connection.transaction():
             await _lock_definitions(connection)
@@ -124,15 +98,15 @@ class PostgresRows:
     _at_once: ClassVar[dict[str, tuple[str, list[str]]]] = {}
     """For each statement that inserts one row, the one that inserts many and its columns; a few for each read model."""
 
-    def __init__(self, connection: Any, timeout: float | None = None) -> None:
-        self._connection, self._timeout = connection, timeout
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Sequence[Any]]:
-        rows: Sequence[Sequence[Any]] = await self._connection.fetch(sql, *args, timeout=self._timeout)
+        rows: Sequence[Sequence[Any]] = await self._connection.fetch(sql, *args)
         return rows
 
     async def execute(self, sql: str, *args: Any) -> int:
-        return _hit(await self._connection.execute(sql, *args, timeout=self._timeout))
+        return _hit(await self._connection.execute(sql, *args))
 
     async def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         if sql not in self._at_once:

@@ -7,18 +7,23 @@ from uuid import UUID
 
 import asyncpg
 
+from projections.database import Unavailable
 from projections.leaves import Leaf
+from service.store.away import available
 from service.store.bells import Bells
-from service.store.connections import SETTINGS, available, connect
 from service.store.json_rows import json_rows
 from service.store.log import Entry, NotALog, NotEmpty, Outcome, Row, Verdict
 from service.store.postgres import Postgres
+from service.store.primary import SETTINGS
 
 HEAD_CHANNEL = "head"
 LOAD_SECONDS = 3600.0
 """How long a statement of `load` may take; the longest makes an index of the whole log."""
 
-_APPEND = "SELECT verdict, placed, stamped FROM append($1)"
+# The message makes the transaction one that writes, also where every entry is in the log already: its commit then waits
+# for disk and standby as theirs should have, so that nothing is acknowledged which a failover would lose.
+_APPEND = "SELECT verdict, placed, stamped FROM append($1), pg_logical_emit_message(true, 'ims', '')"
+_CONFIRM = "SELECT pg_logical_emit_message(true, 'ims', '')"
 _ROW = """SELECT notification_id, originator_id, originator_version, topic, state, tenant_id, subject_id, recorded_at,
                  command_id, salt, digest FROM log """
 _READ = _ROW + "WHERE notification_id > $1 ORDER BY notification_id LIMIT $2"
@@ -79,6 +84,7 @@ class PostgresLog:
         self._postgres = postgres
         self._bells = bells
         self._writing: Any = None
+        self._warning = ""
 
     async def open(self) -> None:
         self.log_id, self.restored = await self.identity()
@@ -89,16 +95,32 @@ class PostgresLog:
 
     async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
         if self._writing is None or self._writing.is_closed():
-            self._writing = await connect(self._postgres.url, self._postgres.schema, self._postgres.timeout)
+            self._writing = await self._postgres.primary.connect()
+            self._writing.add_log_listener(self._warned)
+            self._warning = ""
         try:
             with available():
                 rows = await self._writing.fetch(_APPEND, json_rows(Entry._fields, entries))
+            self._vouch()
         except BaseException:
             # Whatever went wrong, the next attempt must not meet this session's remains.
             self._writing.terminate()
             raise
         self._bells.ring(HEAD_CHANNEL, "")
         return [Outcome(_VERDICTS[verdict], position or 0, at) for verdict, position, at in rows]
+
+    def _warned(self, _connection: Any, message: Any) -> None:
+        """A commit that stopped waiting for its standby says so in a warning, and nowhere else."""
+        if message.severity_en == "WARNING":
+            self._warning = str(message)
+
+    def _vouch(self) -> None:
+        if self._warning:
+            raise Unavailable(self._warning)
+
+    async def confirm(self) -> None:
+        async with self._postgres.transaction(durable=True) as rows:
+            await rows.fetch(_CONFIRM)
 
     async def head(self) -> int:
         return int((await self._postgres.fetch(_HEAD))[0][0])
@@ -149,7 +171,7 @@ class PostgresLog:
     async def load(self, batches: AsyncIterable[Sequence[Row]], log_id: UUID, *, restored: bool) -> None:
         # Whoever brings the rows may be slow; the connection's end takes back what is not committed.
         settings = {**SETTINGS, "idle_in_transaction_session_timeout": "0"}
-        connection = await connect(self._postgres.url, self._postgres.schema, self._postgres.timeout, settings)
+        connection = await self._postgres.primary.connect(settings)
         try:
             await _load(connection, batches, log_id, restored)
         finally:

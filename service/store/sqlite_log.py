@@ -76,6 +76,9 @@ class SqliteLog:
     async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
         return await self._file.write(lambda connection: _append(connection, entries))
 
+    async def confirm(self) -> None:
+        """What can be read was synced before."""
+
     async def head(self) -> int:
         return int((await self._fetch("SELECT coalesce(max(notification_id), 0) FROM log"))[0][0])
 

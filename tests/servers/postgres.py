@@ -96,7 +96,7 @@ class Postgres:
         """As a power cut would: no process of the server does anything more."""
         if self._server is None:
             return
-        backends = psutil.Process(self._server.pid).children(recursive=True)
+        backends = self._processes()[1:]
         self._end(signal.SIGKILL)
         for backend in backends:
             with suppress(psutil.NoSuchProcess):
@@ -105,12 +105,29 @@ class Postgres:
         while not all(map(is_gone, backends)):
             time.sleep(0.001)
 
+    def freeze(self) -> None:
+        """Nothing of the server moves any more, and its sockets stay open: what a hung machine looks like."""
+        for process in self._processes():
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+
+    def thaw(self) -> None:
+        for process in self._processes():
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+
+    def promote(self) -> None:
+        """Returns when a standby has become a primary that takes writes."""
+        self.run("pg_ctl", "promote", "-w", "-D", self._data)
+
     def restart(self) -> None:
         self.stop()
         self.start()
 
     def remove(self) -> None:
-        """Stop and delete the data."""
+        """Stop, frozen or not, and delete the data."""
+        if self._server is not None and self._server.poll() is None:
+            self.thaw()
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -123,6 +140,32 @@ class Postgres:
         if done.returncode:
             raise RuntimeError(done.stderr.strip())
         return done.stdout.strip()
+
+    def set(self, **settings: str) -> None:
+        """Change settings that need no restart; for those that are not among the options."""
+        for name, value in settings.items():
+            self.sql(f"ALTER SYSTEM SET {name} = '{value}'")
+        self.sql("SELECT pg_reload_conf()")
+
+    def run(self, program: str, *arguments: str | Path) -> None:
+        """One of the server's own programs, as the server's own user."""
+        child = spawn([self._binaries / program, *arguments], log=self.log, owner=self._owner)
+        wait_until(lambda: child.poll() == 0, child, log=self.log, seconds=START_SECONDS)
+
+    def shell(self, script: str, **variables: str | Path) -> None:
+        """What an operator types as the server's own user, with its programs at hand."""
+        environment = {name: str(value) for name, value in variables.items()}
+        environment["PATH"] = f"{self._binaries}:{os.environ['PATH']}"
+        child = spawn(["bash", "-euc", script], log=self.log, owner=self._owner, environment=environment)
+        wait_until(lambda: child.poll() == 0, child, log=self.log, seconds=START_SECONDS)
+
+    def folder(self, name: str) -> Path:
+        """One that the server's user may write into; it goes with the server."""
+        folder = self._folder / name
+        folder.mkdir()
+        if self._owner:
+            os.chown(folder, self._owner.uid, self._owner.gid)
+        return folder
 
     def create_database(self, name: str, template: str = "template1") -> str:
         """Returns the new database's DSN."""
@@ -144,12 +187,18 @@ class Postgres:
         self.remove()
 
     def _initialise(self) -> None:
+        self._make_data_folder()
+        options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions", "--no-sync"]
+        self.run("initdb", "-D", self._data, *options)
+
+    def _make_data_folder(self) -> None:
         self._data.mkdir(mode=0o700)
         if self._owner:
             os.chown(self._data, self._owner.uid, self._owner.gid)
-        options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions", "--no-sync"]
-        initdb = spawn([self._binaries / "initdb", "-D", self._data, *options], log=self.log, owner=self._owner)
-        wait_until(lambda: initdb.poll() == 0, initdb, log=self.log, seconds=START_SECONDS)
+
+    def _processes(self) -> list[psutil.Process]:
+        server = psutil.Process(self.pid)
+        return [server, *server.children(recursive=True)]
 
     def _ready(self) -> bool:
         """The server's own note says so, and it is the note of the process that was started here."""
