@@ -16,6 +16,8 @@ BATCH = 500
 """Events in one transaction."""
 LOOK_SECONDS = 1.0
 """How often a follower looks by itself, renews its lease, or tries to get one."""
+OUTDATED_SECONDS = 3 * LOOK_SECONDS
+"""How long whoever met an event of a newer release leaves the lease to others: each of them looks several times."""
 PAUSE_SECONDS = 0.05
 PAUSE_SECONDS_PER_EVENT = 0.001
 """Between two batches, so that more events go into the next: the busier, the longer. Who waits here cuts it short."""
@@ -23,6 +25,14 @@ PAUSE_SECONDS_PER_EVENT = 0.001
 
 class Stopped(Exception):
     """An event could not be applied; the text names it. Nothing after it is applied."""
+
+
+class Outdated(Stopped):
+    """The event can only be read by a newer release: whoever runs that can go on from here."""
+
+
+class OfNewerRelease(Exception):
+    """What a feed raises, and whatever else reads the log, where this release does not know an event's shape."""
 
 
 class Displaced(Exception):
@@ -107,9 +117,8 @@ class Tables:
 class Follower(Generic[_F]):
     """Writes what the feed brings into a target, as long as it holds the lease called `name`.
 
-    `moved` is called after each commit with the lease and the position, `noticed` with a word on what went wrong.
-    `pause`: seconds between two batches for each event of the first, `longest_pause`: at most. `batch`: events in one
-    transaction.
+    `moved` is called after each commit with generation and position, `noticed` with a word on what went wrong.
+    `pause`: seconds between two batches for each event of the first, `longest_pause`: at most.
     """
 
     def __init__(
@@ -118,17 +127,18 @@ class Follower(Generic[_F]):
         feed: Feed[_F],
         target: Target[_F],
         leases: Leases,
-        moved: Callable[[Lease, int], None],
+        moved: Callable[[int, int], None],
         noticed: Callable[[str, str], None],
         longest_pause: float = PAUSE_SECONDS,
         pause: float = PAUSE_SECONDS_PER_EVENT,
-        batch: int = BATCH,
     ) -> None:
         self.name = name
         self.holding = False
+        self.outdated = ""
+        """The event that only a newer release can read, until this process is past it; empty while all is well."""
         self._feed, self._target, self._leases = feed, target, leases
         self._moved, self._noticed = moved, noticed
-        self._longest_pause, self._pause_per_event, self._batch = longest_pause, pause, batch
+        self._longest_pause, self._pause_per_event = longest_pause, pause
         self._hurried = asyncio.Event()
 
     def hurry(self) -> None:
@@ -136,7 +146,10 @@ class Follower(Generic[_F]):
         self._hurried.set()
 
     async def run(self) -> None:
-        """Follow for ever, or stand by for whoever holds the lease. Raises Stopped."""
+        """Follow for ever, or stand by for whoever holds the lease. Raises Stopped.
+
+        What only a newer release can read is left to one: it may run beside this one during an upgrade.
+        """
         while True:
             try:
                 await self._target.ready()
@@ -152,6 +165,10 @@ class Follower(Generic[_F]):
                 await self._pause(PAUSE_SECONDS)
             except OtherLog as error:
                 raise Stopped(str(error)) from None
+            except Outdated as outdated:
+                self.outdated = str(outdated)
+                self._noticed("follower_outdated", self.outdated)
+                await asyncio.sleep(OUTDATED_SECONDS)
             except Unavailable as error:
                 self._noticed("follower_waits", str(error))
                 with suppress(Unavailable):
@@ -161,12 +178,12 @@ class Follower(Generic[_F]):
     async def follow(self, lease: Lease, until: int | None = None) -> int:
         """Write from where the target is, for ever or until a position.
 
-        Raises LeaseLost, Displaced, Unavailable, Stopped.
+        Raises LeaseLost, Displaced, Unavailable, Stopped, Outdated.
         """
         position = await self._target.begin(lease)
-        self._moved(lease, position)
+        self._moved(lease.generation, position)
         while until is None or position < until:
-            batch = await self._next(position, self._batch if until is None else min(self._batch, until - position))
+            batch = await self._next(position)
             if not batch:
                 await self._target.rest(lease, position)
                 continue
@@ -178,8 +195,9 @@ class Follower(Generic[_F]):
                 for fact in batch:
                     await self._commit_one(lease, fact)
             position = batch[-1].position
-            self._moved(lease, position)
-            if len(batch) < self._batch:
+            self.outdated = ""
+            self._moved(lease.generation, position)
+            if len(batch) < BATCH:
                 await self._pause(min(self._longest_pause, len(batch) * self._pause_per_event))
         await self._target.rest(lease, position)
         return position
@@ -207,13 +225,13 @@ class Follower(Generic[_F]):
             except Unavailable as error:
                 self._noticed("lease_not_released", str(error))
 
-    async def _next(self, position: int, limit: int) -> Sequence[_F]:
+    async def _next(self, position: int) -> Sequence[_F]:
         try:
-            return await self._feed.after(position, limit, LOOK_SECONDS)
+            return await self._feed.after(position, BATCH, LOOK_SECONDS)
         except Unavailable:
             raise
         except Exception as error:
-            raise Stopped(f"position {position + 1}: {error}") from error
+            raise _stop(error)(f"position {position + 1}: {error}") from error
 
     async def _commit_one(self, lease: Lease, fact: _F) -> None:
         try:
@@ -223,7 +241,11 @@ class Follower(Generic[_F]):
         except Exception as error:
             # Whoever was paused for long finds the tables of a generation that is no more: no event is at fault.
             await self._target.rest(lease, fact.position - 1)
-            raise Stopped(_named(fact, error)) from error
+            raise _stop(error)(_named(fact, error)) from error
+
+
+def _stop(error: Exception) -> type[Stopped]:
+    return Outdated if isinstance(error, OfNewerRelease) else Stopped
 
 
 def _named(fact: Any, error: Exception) -> str:

@@ -40,6 +40,7 @@ async def _measure_followers(parts: Parts) -> None:
     metrics = parts.metrics
     for name, follower in followed.items():
         metrics.held.labels(name).set(follower is not None and follower.holding)
+        metrics.outdated.labels(name).set(follower is not None and bool(follower.outdated))
     for state in states:
         name = state["name"]
         if name in followed:  # an older release's row stays where it was, and is nobody's lag

@@ -56,6 +56,9 @@ class Metrics:
         self.failing = self._gauge(
             "ims_follower_failing", "1 where a follower has stopped or cannot go on; `/status` says why.", follower
         )
+        self.outdated = self._gauge(
+            "ims_follower_outdated", "1 where this process left an event to a newer release.", follower
+        )
         self.held = self._gauge("ims_lease_held", "1 where this process holds the follower's lease.", follower)
         self.lookups = self._add(Tally("ims_cache_lookups", "Look-ups in a cache.", ("cache", "result")))
         self.pool = self._gauge("ims_pool_connections", "Connections to the database, and who waits for one.", ["use"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -65,6 +65,13 @@ class Parts:
         self.freshness.doubt()
         self.documents.doubt()
         self.feed.ring()
+
+    @property
+    def outdated(self) -> str:
+        """The event that a follower of this process has left to a newer release; empty while all is well."""
+        followers: list[Follower[Any] | None] = [self.follower, self.publisher and self.publisher.follower]
+        left = (f"{one.name}: {one.outdated}" for one in followers if one is not None and one.outdated)
+        return next(left, "")
 
 
 PARTS: Final = web.AppKey("parts", Parts)

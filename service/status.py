@@ -22,7 +22,7 @@ async def status_of(parts: Parts) -> dict[str, Any]:
         "log": {"id": str(parts.log.log_id), "head": parts.feed.head.value},
         "writer": {"waiting": parts.writer.waiting},
         "signing_in": parts.authenticator.status(),
-        "error": parts.stopped or None,
+        "error": parts.stopped or parts.outdated or None,
     }
     try:
         status["followers"] = await follower_states(parts.log, parts.leases)

@@ -41,6 +41,8 @@ async def metrics(request: web.Request) -> web.Response:
 async def _problem(parts: Parts) -> str:
     if "api" not in parts.settings.run and parts.stopped:
         return "a follower has stopped"
+    if "api" not in parts.settings.run and parts.outdated:
+        return "a follower leaves what comes next to a newer release"
     try:
         async with asyncio.timeout(READY_SECONDS):
             await parts.log.head()

@@ -22,6 +22,7 @@ from domain.attribute_schema import AttributeSchema
 from domain.comment import Comment
 from domain.event import ActEvent, Recorded
 from domain.incident import Incident
+from projections.follower import OfNewerRelease
 from service.randomness import random_bytes
 from service.store.log import Entry, Row
 
@@ -34,6 +35,10 @@ _VERSION_MARK = b'"class_version":'
 
 class UnreadableEvent(Exception):
     """An event whose topic or shape this release does not know, or whose content was erased."""
+
+
+class NewerEvent(UnreadableEvent, OfNewerRelease):
+    """Another release can read it."""
 
 
 class _DatetimeByOrjson(DatetimeAsISO):
@@ -70,7 +75,7 @@ def _event_class(topic: str) -> type[ActEvent]:
     try:
         event_class: type[ActEvent] = resolve_topic(topic)
     except TopicError:
-        raise UnreadableEvent(f"unknown topic {topic}") from None
+        raise NewerEvent(f"unknown topic {topic}") from None
     if not issubclass(event_class, ActEvent):
         raise UnreadableEvent(f"{topic} is no event")
     return event_class
@@ -98,7 +103,7 @@ class LogMapper(Mapper[UUID]):
             return self._of_the_first_shape(event_class, stored_event)
         written = self.transcoder.decode(stored_event.state).get("class_version", 1)
         if written > shape:
-            raise UnreadableEvent(f"{stored_event.topic} in shape {written}, newer than this release")
+            raise NewerEvent(f"{stored_event.topic} in shape {written}, newer than this release")
         return super().to_domain_event(stored_event)
 
     def _of_the_first_shape(self, event_class: type[ActEvent], stored_event: StoredEvent) -> ActEvent:

@@ -26,10 +26,14 @@ class ServiceProcess:
 
     Settings are given without their prefix, in any case: `{"database_url": dsn, "run": "api"}`. `IMS_` variables of
     the tests themselves are not passed on. Processes that share a folder share the local signing key in it.
+    `program`: the module that is run, and its first arguments.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, str] | None = None, program: Sequence[str] = ("service",)
+    ) -> None:
         number = next(_numbers)
+        self._program = program
         self.folder = folder
         self.log = folder / f"service-{number}.log"
         self._output = folder / f"service-{number}.out"
@@ -45,7 +49,7 @@ class ServiceProcess:
         """Returns when the service says that it listens; a start after `kill` or `terminate` takes the same port."""
         self._output.unlink(missing_ok=True)
         self._process = spawn(
-            [sys.executable, "-m", "service", "serve"],
+            [sys.executable, "-m", *self._program, "serve"],
             log=self.log,
             output=self._output,
             environment=self.environment,
