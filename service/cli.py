@@ -1,22 +1,22 @@
 """The command line of the service."""
 
 import asyncio
+import re
 import sys
 from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from projections.database import Unavailable
 from projections.follower import Stopped
-from projections.generations import NothingKept
 from service.audit.errors import ExportDamaged, Unknown, WouldHaveHoles
 from service.audit_cli import audit
 from service.auth.errors import LocalKeyUnusable, MintingRefused
 from service.auth.minting import mint
-from service.durations import NotADuration, duration
 from service.environment import read_environment
-from service.projections_cli import projections
 from service.settings import InvalidSettings
 from service.store.log import NotALog, NotEmpty
 from service.store.mapper import UnreadableEvent
@@ -24,13 +24,17 @@ from service.store.migrations import SchemaTooNew
 from service.store.sqlite import InUse
 from service.subscribers.entries import Altered, Hole, NotAllowed, WouldSpoil
 
+_LIFE = re.compile(r"(\d{1,6})(s|m|h|d)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
 _KNOWN = (
     InvalidSettings, InUse, SchemaTooNew, Stopped, Unavailable, LocalKeyUnusable, MintingRefused, Hole, Altered,
     NotAllowed, WouldSpoil, ExportDamaged, NotEmpty, NotALog, WouldHaveHoles,
-    Unknown, UnreadableEvent, NothingKept, NotADuration, OSError,
+    Unknown, UnreadableEvent, OSError,
 )  # fmt: skip
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+projections = typer.Typer(no_args_is_help=True, help="The read models: how far they are, and building them anew.")
 cli.add_typer(projections, name="projections")
 events = typer.Typer(no_args_is_help=True, help="The streams of events: following them, and how far they are.")
 cli.add_typer(events, name="events")
@@ -62,7 +66,27 @@ def token(
     expires: Annotated[str, typer.Option(help="Life, such as 30m, 12h or 7d.")] = "12h",
 ) -> None:
     """Print a token signed with the local key, and nothing else."""
-    typer.echo(mint(read_environment(), tenant, user, name, role or (), duration("--expires", expires)))
+    match = _LIFE.fullmatch(expires)
+    if match is None:
+        _fail("--expires takes a number and s, m, h or d, such as 12h")
+    life = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    typer.echo(mint(read_environment(), tenant, user, name, role or (), life))
+
+
+@projections.command()
+def status() -> None:
+    """Print each follower's position, lag and the holder of its lease."""
+    from service.read_model_commands import print_status  # noqa: PLC0415
+
+    asyncio.run(print_status(read_environment()))
+
+
+@projections.command()
+def rebuild() -> None:
+    """Build the read models anew from the log, then switch to them."""
+    from service.read_model_commands import rebuild as rebuild_read_models  # noqa: PLC0415
+
+    asyncio.run(rebuild_read_models(read_environment()))
 
 
 @events.command("status")
@@ -124,6 +148,16 @@ def events_republish(
     from service.event_commands import republish  # noqa: PLC0415
 
     asyncio.run(republish(read_environment(), first, last, stream, tenant))
+
+
+@cli.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Where the copy goes; none may be there.", show_default=False)],
+) -> None:
+    """Copy the embedded database into a folder, whole and checked, while the service runs."""
+    from service.backup import back_up  # noqa: PLC0415
+
+    typer.echo(f"{back_up(read_environment(), folder)} events")
 
 
 @cli.command()

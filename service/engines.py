@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from projections.database import Database
-from projections.read_models import FOLLOWER
 from service.settings import Settings
 from service.store.bells import Bells
 from service.store.log import Log
@@ -14,8 +13,7 @@ from service.store.postgres_log import HEAD_CHANNEL, PostgresLog
 from service.store.sqlite import DatabaseFile, SqliteDatabase, only_writer
 from service.store.sqlite_log import SqliteLog
 
-READ_CHANNEL = FOLLOWER
-"""Of these read models: other releases have theirs, at positions of their own."""
+READ_CHANNEL = "read"
 
 
 def _nobody(_word: str) -> None:
@@ -99,7 +97,7 @@ async def _open_files(settings: Settings) -> AsyncIterator[Engine]:
     path.parent.mkdir(parents=True, exist_ok=True)
     appended = DatabaseFile(path, "FULL")
     kept = DatabaseFile(path, "FULL")  # a writer of its own: the log's is within a transaction at any time
-    derived = DatabaseFile(path.with_name(f"{path.stem}.read{path.suffix}"), "NORMAL")
+    derived = DatabaseFile(settings.read_models_path, "NORMAL")
     try:
         log = SqliteLog(appended)
         await log.open()
