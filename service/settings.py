@@ -43,7 +43,9 @@ class Settings(BaseSettings):
     )
 
     database_url: str = Field(
-        "", description="`sqlite:///path` or `postgresql://…`; empty: SQLite in the data directory, file `ims.db`."
+        "",
+        description="`sqlite:///path` or `postgresql://…`, which may name several hosts, `host:port,host:port`: the "
+        "one that takes writes is found; empty: SQLite in the data directory, file `ims.db`.",
     )
     database_schema: str = Field(
         "ims", pattern=r"^[a-z_][a-z0-9_]{0,47}$", description="PostgreSQL schema that holds every table."
@@ -183,7 +185,7 @@ class Settings(BaseSettings):
 
     @property
     def sqlite_path(self) -> Path:
-        """The log's file; the read models stand beside it, the same name with `.read` before the ending."""
+        """The log's file."""
         if self.database_url:
             return Path(self.database_url.removeprefix(SQLITE_SCHEME))
         return self.data_dir / "ims.db"
@@ -191,6 +193,11 @@ class Settings(BaseSettings):
     @property
     def checkpoint_key(self) -> Path:
         return self.checkpoint_key_file or self.data_dir / CHECKPOINT_KEY
+
+    @property
+    def read_models_path(self) -> Path:
+        """Beside the log's file."""
+        return self.sqlite_path.with_name(f"{self.sqlite_path.stem}.read{self.sqlite_path.suffix}")
 
     @property
     def requests_per_tenant(self) -> str | None:
