@@ -11,13 +11,16 @@ USERS = ("deployer", "ann", "bob")
 Lock = Literal["right", "stale", "none", "future"]
 Kind = Literal[
     "report", "edit", "patch", "set", "add", "unset", "delete", "restore", "comment", "recomment", "uncomment",
-    "define", "retire", "repeat", "reuse", "look",
+    "define", "retire", "repeat", "reuse", "look", "revert",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Command:
-    """`which` and `comment` choose among what is there; `astray`: an incident of the other tenant is meant."""
+    """`which` and `comment` choose among what is there; `astray`: an incident of the other tenant is meant.
+
+    `comment` is also the version that is brought back.
+    """
 
     kind: Kind
     tenant: int
@@ -69,6 +72,7 @@ attributes = st.fixed_dictionaries({}, optional={name: _value(name) for name in 
 KINDS: tuple[Kind, ...] = (
     "patch", "edit", "set", "comment", "recomment", "delete", "restore", "unset", "add", "uncomment", "repeat",
     "reuse", "look", "define", "retire", "report", "patch", "edit", "restore", "recomment",
+    "revert", "revert",
 )  # fmt: skip
 
 

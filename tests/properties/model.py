@@ -43,6 +43,14 @@ class Incident:
     deleted: bool = False
     changed_in: dict[str, int] = field(default_factory=dict)
     comments: list[Comment] = field(default_factory=list)
+    versions: list[dict[str, Any]] = field(default_factory=list)
+    """What was shown of each version, the id left out."""
+
+    def __post_init__(self) -> None:
+        self._keep()
+
+    def _keep(self) -> None:
+        self.versions.append(deepcopy(self.shown()) | {"id": ""})
 
     def shown(self) -> dict[str, Any]:
         return {
@@ -68,6 +76,7 @@ class Incident:
                 if attributes.get(name) != self.attributes.get(name):
                     self.changed_in[f"attributes.{name}"] = self.occ_lock
             self.attributes = dict(attributes)
+        self._keep()
 
     def stale(self, lock: int | None) -> bool:
         return lock is not None and lock != self.occ_lock
@@ -129,6 +138,19 @@ class Tenant:
         if merged != one.attributes or any(one.members[member] != value for member, value in members.items()):
             one.change(user, members, merged)
         return set()
+
+    def revert(self, one: Incident, user: str, lock: int, version: int) -> set[Refusal]:
+        if one.deleted:
+            return {404}
+        refusals = {409} if one.stale(lock) else set()
+        if version > one.occ_lock:
+            refusals.add(400)
+        if not refusals:
+            past = one.versions[version]
+            members, attributes = {member: past[member] for member in one.members}, past["attributes"] or {}
+            if (members, attributes) != (one.members, one.attributes):
+                one.change(user, members, attributes)
+        return refusals
 
     def set_attribute(
         self, one: Incident, user: str, lock: int | None, name: str, value: Any, *, new: bool = False

@@ -19,6 +19,7 @@ from tests.http.served import Served
 from tests.properties.commands import USERS, Command, commands
 from tests.properties.lists import lists_agree
 from tests.properties.model import Tenant
+from tests.properties.past import past_agrees
 from tests.properties.world import World
 
 LIFE = timedelta(hours=1)
@@ -52,11 +53,13 @@ class Ims:
             await world.populate()
             for command in told:
                 await world.carry_out(command)
+                world.remember()
             log = await audit(self._log, world.acknowledged)
             for place, tenant in enumerate(world.tenants):
                 one = world.clients[place, "ann"]
                 await lists_agree(one, tenant)
                 await agree(one, log, tenant.name)
+                await past_agrees(world, place, log)
 
 
 @asynccontextmanager

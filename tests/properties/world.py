@@ -1,6 +1,7 @@
 """Carries a command out, on the API and on the model, and compares the two answers."""
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,6 +34,14 @@ class Sent:
 
 
 @dataclass
+class Moment:
+    """Each tenant's incidents as they were when the log ended at a position."""
+
+    position: int
+    incidents: list[list[Incident]]
+
+
+@dataclass
 class World:
     """Two tenants with three users each, and what the model says of them."""
 
@@ -40,6 +49,8 @@ class World:
     clients: Mapping[tuple[int, str], Client]
     keyed: list[Sent] = field(default_factory=list)
     acknowledged: list[Acknowledged] = field(default_factory=list)
+    moments: list[Moment] = field(default_factory=list)
+    """What the model was after each write."""
 
     async def populate(self) -> None:
         """Something to work on: commands about nothing say little."""
@@ -50,6 +61,11 @@ class World:
             one = tenant.incidents[0]
             await self._comment(replace(NOTHING, tenant=place, value="first"), tenant, one)
             await self._define(replace(NOTHING, tenant=place, kind="define"), tenant)
+
+    def remember(self) -> None:
+        position = max(told.position for told in self.acknowledged)
+        if not self.moments or position > self.moments[-1].position:
+            self.moments.append(Moment(position, [deepcopy(tenant.incidents) for tenant in self.tenants]))
 
     async def carry_out(self, command: Command) -> None:
         tenant = self.tenants[command.tenant]
@@ -221,6 +237,10 @@ def _change_of(command: Command, tenant: Tenant, one: Incident) -> tuple[Request
                 ("DELETE", f"{path}/attributes/{name}", locked or None),
                 lambda: tenant.remove_attribute(one, user, lock, name),
             )
+        case "revert":
+            certain, version = one.occ_lock if lock is None else lock, command.comment
+            sent = {"version": version, "occ_lock": certain}
+            return ("POST", f"{path}/revert", sent), lambda: tenant.revert(one, user, certain, version)
         case "delete":
             return ("DELETE", path, locked or None), lambda: tenant.delete(one, user, lock)
         case _:
