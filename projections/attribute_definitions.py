@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from domain.attribute_schema import AttributeSchema
 from domain.attribute_types import Definitions
 from domain.event import Recorded
+from projections.comparison import Compared
 from projections.database import Database, Dialect, Rows
 
 
@@ -21,17 +22,20 @@ class AttributeDefinitions:
                 PRIMARY KEY (tenant_id, name))"""
         ]
 
+    def compared(self) -> list[Compared]:
+        return [Compared(self.table, ("tenant_id", "name"))]
+
     async def apply(self, rows: Rows, batch: Sequence[Recorded]) -> None:
-        changed = [
-            (event.tenant_id, event.name, event.type, int(isinstance(event, AttributeSchema.AttributeRetired)))
+        changed = {
+            (event.tenant_id, event.name): (event.type, int(isinstance(event, AttributeSchema.AttributeRetired)))
             for event in (fact.event for fact in batch)
             if isinstance(event, AttributeSchema.Event)
-        ]
+        }
         if changed:
             await rows.many(
                 f"""INSERT INTO {self.table} VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, name)
                     DO UPDATE SET type = excluded.type, retired = excluded.retired""",
-                changed,
+                [(*key, *now) for key, now in changed.items()],
             )
 
     async def of(

@@ -6,6 +6,7 @@ from typing import Any
 from domain.comment import Comment
 from domain.event import Recorded, fold
 from domain.moments import utc_text
+from projections.comparison import Compared
 from projections.database import Database, Dialect, Json, Rows
 from projections.documents import Document, comment_document
 
@@ -25,10 +26,17 @@ class Comments:
         return [
             f"""CREATE TABLE IF NOT EXISTS {self.table} (
                 tenant_id {text} NOT NULL, incident_id {text} NOT NULL, id {text} NOT NULL, position bigint NOT NULL,
-                document {binary} NOT NULL, PRIMARY KEY (tenant_id, incident_id, id))""",
-            f"""CREATE INDEX IF NOT EXISTS {self.table}_oldest
-                ON {self.table} (tenant_id, incident_id, position)""",
+                document {binary} NOT NULL, PRIMARY KEY (tenant_id, incident_id, id))"""
         ]
+
+    def indexes(self) -> list[str]:
+        return [
+            f"""CREATE INDEX IF NOT EXISTS {self.table}_oldest
+                ON {self.table} (tenant_id, incident_id, position)"""
+        ]
+
+    def compared(self) -> list[Compared]:
+        return [Compared(self.table, ("tenant_id", "incident_id", "id"))]
 
     async def apply(self, rows: Rows, batch: Sequence[Recorded]) -> None:
         written: dict[tuple[str, str, str], tuple[int, Document]] = {}

@@ -23,6 +23,12 @@ class Dialect:
     any_of: str
     joined: str
     """Aggregate of the column `document`, in order, with commas between."""
+    table_names: str
+    """A query for the names of all tables that are there."""
+    column_names: str
+    """A query for the names of a table's columns, in order; the table is its argument."""
+    differing: str
+    """A query for the keys of rows that differ, or are in one only, of two tables alike; `comparison.py` fills it."""
 
     def among(self, column: str, argument: int) -> str:
         """A condition: the column's value is in the list that is given as argument number `argument`."""
@@ -56,8 +62,16 @@ class Database(Protocol):
         """A crash of the database may take back the newest ones; not one that is `durable`, nor any before it."""
         ...
 
+    def trial(self) -> AbstractAsyncContextManager[Rows]:
+        """A transaction that sees one snapshot, takes as long as it takes, and is taken back at its end."""
+        ...
+
     async def define(self, statements: Sequence[str]) -> None:
         """Create what does not exist yet, safe against other processes that do the same."""
+        ...
+
+    async def build(self, statements: Sequence[str]) -> None:
+        """Each in a transaction of its own that takes as long as it takes: indexes of full tables."""
         ...
 
 

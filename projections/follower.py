@@ -117,8 +117,9 @@ class Tables:
 class Follower(Generic[_F]):
     """Writes what the feed brings into a target, as long as it holds the lease called `name`.
 
-    `moved` is called after each commit with generation and position, `noticed` with a word on what went wrong.
-    `pause`: seconds between two batches for each event of the first, `longest_pause`: at most.
+    `moved` is called after each commit with the lease and the position, `noticed` with a word on what went wrong.
+    `pause`: seconds between two batches for each event of the first, `longest_pause`: at most. `batch`: events in one
+    transaction.
     """
 
     def __init__(
@@ -127,10 +128,11 @@ class Follower(Generic[_F]):
         feed: Feed[_F],
         target: Target[_F],
         leases: Leases,
-        moved: Callable[[int, int], None],
+        moved: Callable[[Lease, int], None],
         noticed: Callable[[str, str], None],
         longest_pause: float = PAUSE_SECONDS,
         pause: float = PAUSE_SECONDS_PER_EVENT,
+        batch: int = BATCH,
     ) -> None:
         self.name = name
         self.holding = False
@@ -138,7 +140,7 @@ class Follower(Generic[_F]):
         """The event that only a newer release can read, until this process is past it; empty while all is well."""
         self._feed, self._target, self._leases = feed, target, leases
         self._moved, self._noticed = moved, noticed
-        self._longest_pause, self._pause_per_event = longest_pause, pause
+        self._longest_pause, self._pause_per_event, self._batch = longest_pause, pause, batch
         self._hurried = asyncio.Event()
 
     def hurry(self) -> None:
@@ -181,9 +183,9 @@ class Follower(Generic[_F]):
         Raises LeaseLost, Displaced, Unavailable, Stopped, Outdated.
         """
         position = await self._target.begin(lease)
-        self._moved(lease.generation, position)
+        self._moved(lease, position)
         while until is None or position < until:
-            batch = await self._next(position)
+            batch = await self._next(position, self._batch if until is None else min(self._batch, until - position))
             if not batch:
                 await self._target.rest(lease, position)
                 continue
@@ -196,8 +198,8 @@ class Follower(Generic[_F]):
                     await self._commit_one(lease, fact)
             position = batch[-1].position
             self.outdated = ""
-            self._moved(lease.generation, position)
-            if len(batch) < BATCH:
+            self._moved(lease, position)
+            if len(batch) < self._batch:
                 await self._pause(min(self._longest_pause, len(batch) * self._pause_per_event))
         await self._target.rest(lease, position)
         return position
@@ -225,9 +227,9 @@ class Follower(Generic[_F]):
             except Unavailable as error:
                 self._noticed("lease_not_released", str(error))
 
-    async def _next(self, position: int) -> Sequence[_F]:
+    async def _next(self, position: int, limit: int) -> Sequence[_F]:
         try:
-            return await self._feed.after(position, BATCH, LOOK_SECONDS)
+            return await self._feed.after(position, limit, LOOK_SECONDS)
         except Unavailable:
             raise
         except Exception as error:

@@ -7,6 +7,7 @@ from domain.attribute_types import comparable, moment_of
 from domain.attribute_values import ATTRIBUTES
 from domain.event import Json, Recorded
 from domain.incident import Incident
+from projections.comparison import Compared
 from projections.database import Dialect, Rows
 
 Key = tuple[str, str, str]
@@ -33,9 +34,18 @@ class IncidentAttributes:
                       value {text} NOT NULL, moment {text} NOT NULL, from_position bigint NOT NULL"""
         return [
             f"CREATE TABLE IF NOT EXISTS {self.table} ({columns}, PRIMARY KEY (tenant_id, incident_id, name))",
-            f"""CREATE TABLE IF NOT EXISTS {self.past} ({columns}, to_position bigint NOT NULL,
-                PRIMARY KEY (tenant_id, incident_id, name, from_position))""",
+            f"CREATE TABLE IF NOT EXISTS {self.past} ({columns}, to_position bigint NOT NULL)",
         ]
+
+    def indexes(self) -> list[str]:
+        return [
+            f"""CREATE UNIQUE INDEX IF NOT EXISTS {self.past}_values
+                ON {self.past} (tenant_id, incident_id, name, from_position)"""
+        ]
+
+    def compared(self) -> list[Compared]:
+        key = ("tenant_id", "incident_id", "name")
+        return [Compared(self.table, key), Compared(self.past, (*key, "from_position"))]
 
     def as_of(self, argument: int) -> str:
         """Stands for the table in a query: the values as they were at the position with this argument's number."""

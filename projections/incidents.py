@@ -7,6 +7,7 @@ from uuid import UUID
 
 from domain.event import Recorded
 from domain.incident import Incident
+from projections.comparison import Compared
 from projections.database import Database, Dialect, Json, Rows
 from projections.incident_attributes import IncidentAttributes
 from projections.pages import Pages, Source
@@ -38,8 +39,6 @@ class Incidents:
         text = self._dialect.text
         return [
             f"CREATE TABLE IF NOT EXISTS {self.table} ({columns(self._dialect)}, PRIMARY KEY (tenant_id, id))",
-            f"""CREATE INDEX IF NOT EXISTS {self.table}_created ON {self.table} (tenant_id, created_at)
-                WHERE deleted = 0""",
             f"""CREATE TABLE IF NOT EXISTS {self.counts} (
                 tenant_id {text} NOT NULL, status {text} NOT NULL, type {text} NOT NULL, severity {text} NOT NULL,
                 n bigint NOT NULL, PRIMARY KEY (tenant_id, status, type, severity))""",
@@ -47,8 +46,22 @@ class Incidents:
             *self.past.tables(),
         ]
 
-    def names(self) -> list[str]:
-        return [self.table, self.counts, self.attributes.table, self.attributes.past, self.past.table]
+    def indexes(self) -> list[str]:
+        return [
+            f"""CREATE INDEX IF NOT EXISTS {self.table}_created ON {self.table} (tenant_id, created_at)
+                WHERE deleted = 0""",
+            *self.attributes.indexes(),
+            *self.past.indexes(),
+        ]
+
+    def compared(self) -> list[Compared]:
+        return [
+            Compared(self.table, ("tenant_id", "id")),
+            # What came back to nothing has a row where its counts went up and down in different batches.
+            Compared(self.counts, ("tenant_id", "status", "type", "severity"), "n <> 0"),
+            *self.attributes.compared(),
+            *self.past.compared(),
+        ]
 
     # What events do
 

@@ -4,13 +4,18 @@ Everything a follower commits goes through `advance` in the same transaction, wh
 holder's, the position is where it left off. It works behind a pooler, unlike a lock of a session.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from projections.database import Database, Dialect, Rows
 
 LEASE_SECONDS = 3.0
 """A holder that has not been heard of for so long may be replaced."""
+RENEW_SECONDS = 1.0
+
+_T = TypeVar("_T")
 
 
 class LeaseLost(Exception):
@@ -29,7 +34,7 @@ class Lease:
 class FollowerState:
     """A follower's row. `holder` is empty where nobody holds the lease; `failure` says why it stopped, or is empty.
 
-    `log_id` tells which log the position is of.
+    `log_id` tells which log the position is of. Each holder has a higher `epoch` than the one before.
     """
 
     name: str
@@ -38,6 +43,7 @@ class FollowerState:
     holder: str
     failure: str
     log_id: str
+    epoch: int
 
 
 def tables(dialect: Dialect) -> list[str]:
@@ -68,10 +74,10 @@ class Leases:
         self._now = database.dialect.now
         self._free = "true" if exclusive else f"expires_at < {self._now}"
 
-    async def register(self, name: str) -> None:
+    async def register(self, name: str, generation: int = 1) -> None:
         """Make the follower's row, at the log's beginning, where there is none."""
         await self._database.execute(
-            "INSERT INTO followers VALUES ($1, 1, 0, 0, '', 0, '', $2) ON CONFLICT (name) DO NOTHING",
+            f"INSERT INTO followers VALUES ($1, {generation:d}, 0, 0, '', 0, '', $2) ON CONFLICT (name) DO NOTHING",
             name, self._log_id,
         )  # fmt: skip
 
@@ -132,6 +138,16 @@ class Leases:
             f"UPDATE followers SET failure = $2 WHERE name = $1 AND expires_at < {self._now}", name, failure
         )
 
+    async def renewing(self, lease: Lease, position: int, work: Awaitable[_T]) -> _T:
+        """However long the work takes, the lease stays with whoever does it. Raises LeaseLost, and what it raises."""
+        task = asyncio.ensure_future(work)
+        try:
+            while not (await asyncio.wait({task}, timeout=RENEW_SECONDS))[0]:
+                await self.renew(lease, position)
+            return task.result()
+        finally:
+            task.cancel()
+
     async def release(self, lease: Lease, failure: str = "") -> None:
         """Give it up at once, so that nobody waits for it to expire."""
         await self._database.execute(
@@ -139,40 +155,50 @@ class Leases:
             lease.name, lease.epoch, failure,
         )  # fmt: skip
 
-    async def reset(self, lease: Lease, generation: int) -> Lease:
-        """Begin again at the log's beginning, in tables of another generation. Raises LeaseLost."""
-        async with self._database.transaction(durable=True) as rows:
-            hit = await rows.execute(
-                "UPDATE followers SET position = 0, generation = $3, log_id = $4 WHERE name = $1 AND epoch = $2",
-                lease.name, lease.epoch, generation, self._log_id,
-            )  # fmt: skip
-            _one(hit)
-        return Lease(lease.name, lease.epoch, generation, 0)
+    async def reset(self, rows: Rows, lease: Lease, generation: int, position: int = 0) -> Lease:
+        """Go on elsewhere, in tables of another generation, which are at that position. Raises LeaseLost."""
+        hit = await rows.execute(
+            "UPDATE followers SET generation = $3, position = $4, log_id = $5 WHERE name = $1 AND epoch = $2",
+            lease.name, lease.epoch, generation, position, self._log_id,
+        )  # fmt: skip
+        _one(hit)
+        return Lease(lease.name, lease.epoch, generation, position)
 
-    async def switch(self, name: str, built: Lease) -> None:
-        """Make the tables that `built` filled the ones that are read and written; whoever holds `name` loses it.
+    async def fence(self, rows: Rows, name: str) -> FollowerState:
+        """Whoever holds it loses it, and nobody moves it until this transaction ends. Raises LookupError."""
+        taken = await rows.fetch(
+            """UPDATE followers SET epoch = epoch + 1, expires_at = 0, holder = '', failure = '' WHERE name = $1
+               RETURNING name, generation, position, holder, failure, log_id, epoch""",
+            name,
+        )
+        if not taken:
+            raise LookupError(f"no follower is called {name}")
+        return FollowerState(*taken[0])
 
-        Raises LeaseLost where somebody else fills those tables by now.
+    async def switch(self, rows: Rows, name: str, built: Lease, position: int) -> None:
+        """Make the tables that `built` brought to this position the ones that are read and written.
+
+        Of a transaction that has fenced `name`. Raises LeaseLost where somebody else fills those tables by now.
         """
-        async with self._database.transaction(durable=True) as rows:
-            await self.advance(rows, built, built.position, built.position)
-            await rows.execute(
-                """UPDATE followers SET generation = $2, position = $3, log_id = $4, epoch = epoch + 1, expires_at = 0,
-                          holder = '', failure = '' WHERE name = $1""",
-                name, built.generation, built.position, self._log_id,
-            )  # fmt: skip
+        await self.advance(rows, built, built.position, position)
+        await rows.execute(
+            "UPDATE followers SET generation = $2, position = $3, log_id = $4 WHERE name = $1",
+            name, built.generation, position, self._log_id,
+        )  # fmt: skip
+        await rows.execute("DELETE FROM followers WHERE name = $1", built.name)
 
-    async def state(self, name: str) -> FollowerState | None:
-        states = await self.states()
+    async def state(self, name: str, rows: Rows | None = None) -> FollowerState | None:
+        """`rows`: as a transaction sees it."""
+        states = await self.states(rows)
         return next((state for state in states if state.name == name), None)
 
-    async def states(self) -> Sequence[FollowerState]:
-        rows = await self._database.fetch(
+    async def states(self, rows: Rows | None = None) -> Sequence[FollowerState]:
+        found = await (rows or self._database).fetch(
             f"""SELECT name, generation, position, CASE WHEN expires_at < {self._now} THEN '' ELSE holder END, failure,
-                       log_id
+                       log_id, epoch
                 FROM followers ORDER BY name"""
         )
-        return [FollowerState(*row) for row in rows]
+        return [FollowerState(*row) for row in found]
 
 
 class OtherLog(Exception):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from projections.comparison import Compared
 from projections.database import Database, Dialect, Rows
 from projections.incident_attributes import IncidentAttributes
 from projections.pages import Pages, Source
@@ -36,10 +37,17 @@ class Past:
     def tables(self) -> list[str]:
         return [
             f"CREATE TABLE IF NOT EXISTS {self.table} ({columns(self._dialect)}, to_position bigint NOT NULL)",
+        ]
+
+    def indexes(self) -> list[str]:
+        return [
             f"CREATE UNIQUE INDEX IF NOT EXISTS {self.table}_versions ON {self.table} (tenant_id, id, occ_lock)",
             # For lists of a time not long ago: few versions were superseded since.
             f"CREATE INDEX IF NOT EXISTS {self.table}_to ON {self.table} (tenant_id, to_position)",
         ]
+
+    def compared(self) -> list[Compared]:
+        return [Compared(self.table, ("tenant_id", "id", "occ_lock"))]
 
     async def keep(self, rows: Rows, superseded: Sequence[Superseded]) -> None:
         if superseded:

@@ -12,9 +12,9 @@ import structlog
 from aiohttp import web
 
 from domain.event import Recorded
-from projections import lease
+from projections import generations, lease
 from projections.follower import Follower, Stopped, Tables
-from projections.lease import Leases
+from projections.lease import Lease, Leases
 from projections.read_models import FOLLOWER, ReadModels
 from service.aggregates import Aggregates
 from service.audit.auditing import auditor
@@ -27,6 +27,7 @@ from service.definitions import TenantDefinitions
 from service.documents import Documents
 from service.engines import Engine, open_engine
 from service.freshness import Freshness
+from service.generations import expire
 from service.http.audit import add_key
 from service.http.bodies import MAX_BODY
 from service.http.cors import allow_origins
@@ -93,7 +94,7 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
         publishing = await opened.enter_async_context(
             publisher(settings, engine.log, feed, leases, _nowhere, _noticed, spans)
         )
-        await engine.database.define(read_models(engine, 1).tables())
+        await define(engine, read_models(engine, 1))
         tree, checkpoints = Tree(engine.database, leases, str(engine.log.log_id)), Checkpoints(engine.kept)
         auditing = await auditor(settings, engine, feed, leases, tree, checkpoints, _noticed)
 
@@ -137,7 +138,7 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
 
 async def open_leases(engine: Engine) -> Leases:
     """The leases of this process, and a row for every follower."""
-    await engine.database.define(lease.tables(engine.database.dialect))
+    await engine.database.define([*lease.tables(engine.database.dialect), *generations.tables(engine.database.dialect)])
     holder = f"{socket.gethostname()}:{os.getpid()}"
     leases = Leases(engine.database, holder, str(engine.log.log_id), exclusive=engine.exclusive)
     await leases.register(FOLLOWER)
@@ -153,6 +154,11 @@ async def idle_leases(engine: Engine) -> Leases:
     return leases
 
 
+async def define(engine: Engine, models: ReadModels) -> None:
+    """The tables of one generation, and what they are found by."""
+    await engine.database.define([*models.tables(), *models.indexes()])
+
+
 def read_models(engine: Engine, generation: int) -> ReadModels:
     return ReadModels(engine.database.dialect, orjson, generation)
 
@@ -161,7 +167,7 @@ def _noticed(event: str, what: str) -> None:
     _log.warning(event, detail=what)
 
 
-def _nowhere(_generation: int, _position: int) -> None:
+def _nowhere(_lease: Lease, _position: int) -> None:
     """Nobody in this process waits for the streams."""
 
 
@@ -174,9 +180,9 @@ def _writer(settings: Settings, engine: Engine, feed: Feed, metrics: Metrics, sp
 def _follower(
     engine: Engine, feed: Feed, leases: Leases, freshness: Freshness, spans: Spans | None
 ) -> Follower[Recorded]:
-    def moved(generation: int, position: int) -> None:
-        freshness.moved(generation, position)
-        engine.tell_read(f"{generation} {position}")
+    def moved(lease: Lease, position: int) -> None:
+        freshness.moved(lease.epoch, lease.generation, position)
+        engine.tell_read(f"{lease.epoch} {lease.generation} {position}")
 
     tables = Tables(engine.database, leases, lambda generation: read_models(engine, generation))
     return Follower(FOLLOWER, feed, traced(FOLLOWER, tables, spans), leases, moved, _noticed)
@@ -197,6 +203,8 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
         loops["publisher"] = _following(parts, parts.publisher.follower)
         if parts.publisher.trimming is not None:
             loops["trimming"] = parts.publisher.trimming.run()
+    if parts.follower is not None:
+        loops["expiry of kept tables"] = expire(engine, parts.leases)
     if parts.auditing is not None:
         loops["auditor"] = _following(parts, parts.auditing.follower)
         loops["notary"] = parts.auditing.notary.run()

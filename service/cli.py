@@ -1,10 +1,8 @@
 """The command line of the service."""
 
 import asyncio
-import re
 import sys
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -12,11 +10,14 @@ import typer
 
 from projections.database import Unavailable
 from projections.follower import Stopped
+from projections.generations import NothingKept
 from service.audit.errors import ExportDamaged, Unknown, WouldHaveHoles
 from service.audit_cli import audit
 from service.auth.errors import LocalKeyUnusable, MintingRefused
 from service.auth.minting import mint
+from service.durations import NotADuration, duration
 from service.environment import read_environment
+from service.projections_cli import projections
 from service.settings import InvalidSettings
 from service.store.log import NotALog, NotEmpty
 from service.store.mapper import UnreadableEvent
@@ -24,17 +25,13 @@ from service.store.migrations import SchemaTooNew
 from service.store.sqlite import InUse
 from service.subscribers.entries import Altered, Hole, NotAllowed, WouldSpoil
 
-_LIFE = re.compile(r"(\d{1,6})(s|m|h|d)")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
 _KNOWN = (
     InvalidSettings, InUse, SchemaTooNew, Stopped, Unavailable, LocalKeyUnusable, MintingRefused, Hole, Altered,
     NotAllowed, WouldSpoil, ExportDamaged, NotEmpty, NotALog, WouldHaveHoles,
-    Unknown, UnreadableEvent, OSError,
+    Unknown, UnreadableEvent, NothingKept, NotADuration, OSError,
 )  # fmt: skip
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-projections = typer.Typer(no_args_is_help=True, help="The read models: how far they are, and building them anew.")
 cli.add_typer(projections, name="projections")
 events = typer.Typer(no_args_is_help=True, help="The streams of events: following them, and how far they are.")
 cli.add_typer(events, name="events")
@@ -66,27 +63,7 @@ def token(
     expires: Annotated[str, typer.Option(help="Life, such as 30m, 12h or 7d.")] = "12h",
 ) -> None:
     """Print a token signed with the local key, and nothing else."""
-    match = _LIFE.fullmatch(expires)
-    if match is None:
-        _fail("--expires takes a number and s, m, h or d, such as 12h")
-    life = timedelta(**{_UNITS[match[2]]: int(match[1])})
-    typer.echo(mint(read_environment(), tenant, user, name, role or (), life))
-
-
-@projections.command()
-def status() -> None:
-    """Print each follower's position, lag and the holder of its lease."""
-    from service.read_model_commands import print_status  # noqa: PLC0415
-
-    asyncio.run(print_status(read_environment()))
-
-
-@projections.command()
-def rebuild() -> None:
-    """Build the read models anew from the log, then switch to them."""
-    from service.read_model_commands import rebuild as rebuild_read_models  # noqa: PLC0415
-
-    asyncio.run(rebuild_read_models(read_environment()))
+    typer.echo(mint(read_environment(), tenant, user, name, role or (), duration("--expires", expires)))
 
 
 @events.command("status")

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from projections.database import Database
+from projections.read_models import FOLLOWER
 from service.settings import Settings
 from service.store.bells import Bells
 from service.store.log import Log
@@ -13,7 +14,8 @@ from service.store.postgres_log import HEAD_CHANNEL, PostgresLog
 from service.store.sqlite import DatabaseFile, SqliteDatabase, only_writer
 from service.store.sqlite_log import SqliteLog
 
-READ_CHANNEL = "read"
+READ_CHANNEL = FOLLOWER
+"""Of these read models: other releases have theirs, at positions of their own."""
 
 
 def _nobody(_word: str) -> None:

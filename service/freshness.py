@@ -37,6 +37,8 @@ class Freshness:
         self._acknowledged: OrderedDict[str, int] = OrderedDict()
         self._least = feed.head.value
         """No read is older than this: what was acknowledged before this process began, or by tables of before."""
+        self._epoch = 0
+        """Of whoever moved the read models last; what is heard of earlier holders is past."""
         self._of_other_log = False
         self._doubts = self._settled = 0
         self.hurry: Callable[[], None] = lambda: None
@@ -76,13 +78,14 @@ class Freshness:
     def _wanted(self, tenant_id: str, minimum: int | None) -> int:
         return max(self._least, self._acknowledged.get(tenant_id, 0), minimum or 0)
 
-    def moved(self, generation: int, position: int) -> None:
+    def moved(self, epoch: int, generation: int, position: int) -> None:
         """A follower, here or elsewhere, has committed so far."""
-        if generation > self.models.generation:
-            self.models = self._make(generation)
-            self._least = max(self._least, self.position.value)
-            self.position.set(position)
-        elif generation == self.models.generation and position > self.position.value:
+        if epoch < self._epoch:
+            return
+        self._epoch = epoch
+        if generation != self.models.generation:
+            self._begin(generation, position)
+        elif position > self.position.value:
             self.position.set(position)
 
     def doubt(self) -> None:
@@ -90,10 +93,10 @@ class Freshness:
         self._doubts += 1
 
     def heard(self, word: str) -> None:
-        """A bell of another process: `generation position`."""
+        """A bell of another process: `epoch generation position`."""
         with suppress(ValueError):
-            generation, position = map(int, word.split())
-            self.moved(generation, position)
+            epoch, generation, position = map(int, word.split())
+            self.moved(epoch, generation, position)
 
     async def run(self) -> None:
         """Look once a second, for bells can be lost."""
@@ -105,7 +108,7 @@ class Freshness:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        doubts, known = self._doubts, (self.models.generation, self.position.value)
+        doubts, known = self._doubts, (self._epoch, self.models.generation, self.position.value)
         state = self.state = await self._leases.state(FOLLOWER)
         self._settled = max(self._settled, doubts)
         if state is None:
@@ -113,9 +116,15 @@ class Freshness:
         self._of_other_log = state.log_id != str(self._log.log_id)
         if self._of_other_log:
             return
-        if (state.generation, state.position) < known:
-            self.models = self._make(state.generation)
-            self._least = max(self._least, known[1])
-            self.position.set(state.position)
+        epoch, generation, position = known
+        if state.epoch < epoch or (state.generation == generation and state.position < position):
+            self._epoch = state.epoch
+            self._begin(state.generation, state.position)
         else:
-            self.moved(state.generation, state.position)
+            self.moved(state.epoch, state.generation, state.position)
+
+    def _begin(self, generation: int, position: int) -> None:
+        """Other tables, or tables that went back: no read is older than those of before could be."""
+        self.models = self._make(generation)
+        self._least = max(self._least, self.position.value)
+        self.position.set(position)

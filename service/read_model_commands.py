@@ -1,80 +1,84 @@
 """What `ims projections` does: show how far the read models are, and build them anew."""
 
-from dataclasses import replace
+import sys
+from datetime import UTC, datetime
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from projections.follower import BATCH, Follower, Tables
-from projections.lease import Lease, LeaseLost, Leases
-from projections.read_models import FOLLOWER, REBUILD
-from service.app import open_leases, read_models
+from projections.comparison import Differences
+from projections.generations import KeptGeneration
+from projections.read_models import FOLLOWER
+from service.app import open_leases
 from service.audit.auditing import begin_anew_for_another_log
 from service.console import wide_console
-from service.engines import Engine, open_engine
+from service.engines import open_engine
+from service.generations import drop_kept, drop_older
+from service.projections_cli import Unused
+from service.rebuilding import rebuilding
 from service.settings import Settings
 from service.status import follower_states
-from service.store.feed import Feed
 from service.store.sqlite import InUse
-
-_NO_LEASE = "another rebuild is running"
 
 
 async def print_status(settings: Settings) -> None:
     async with open_engine(settings, writing=False) as engine:
         states = await follower_states(engine.log, await open_leases(engine))
+        kept = await KeptGeneration(engine.database, FOLLOWER).get()
     table = Table("follower", "generation", "position", "lag (events)", "lag (s)", "holder", "failure")
     for state in states:
         table.add_row(*(str(value if value is not None else "-") for value in state.values()))
     wide_console().print(table)
+    if kept is not None:
+        until = "until dropped" if kept.until is None else f"until {datetime.fromtimestamp(kept.until, UTC):%F %TZ}"
+        print(f"generation {kept.generation} of {FOLLOWER} is kept at position {kept.position}, {until}")  # noqa: T201
 
 
-async def rebuild(settings: Settings) -> None:
-    """Fill the tables of the next generation, then switch. Raises InUse where another rebuild runs, Stopped."""
+async def rebuild(settings: Settings, keep: float | None = None, *, anew: bool = False) -> None:
+    """Build beside the live tables, compare, switch. `keep`: seconds that those of before are kept; None for ever.
+
+    Raises InUse, Stopped, Unavailable.
+    """
+    async with open_engine(settings) as engine, rebuilding(engine) as one:
+        await begin_anew_for_another_log(engine, await open_leases(engine))
+        resumed = await one.begin(anew=anew)
+        if resumed:
+            print(f"going on at position {one.lease.position}", file=sys.stderr)  # noqa: T201
+        await one.load("events", one.where_the_live_ones_are)
+        await one.index()
+        _tell(await one.compare())
+        await one.load("events since", one.head)
+        await one.switch(keep)
+
+
+async def back(settings: Settings, keep: float | None = None) -> None:
+    """Bring the tables of before up to date and switch to them. Raises InUse, NothingKept, Stopped, Unavailable."""
+    async with open_engine(settings) as engine, rebuilding(engine) as one:
+        await one.begin_from_kept()
+        await one.load("events", one.head)
+        await one.switch(keep)
+
+
+async def drop(settings: Settings, what: Unused) -> None:
+    """Raises InUse, Unavailable."""
     async with open_engine(settings) as engine:
         leases = await open_leases(engine)
-        await leases.register(REBUILD)
-        lease = await leases.acquire(REBUILD, anew=True)
-        current = await leases.state(FOLLOWER)
-        await begin_anew_for_another_log(engine, leases)
-        if lease is None or current is None:
-            raise InUse(_NO_LEASE)
-        try:
-            built = await _build(engine, leases, lease, current.generation + 1)
-            await leases.switch(FOLLOWER, built)
-        except LeaseLost:
-            raise InUse(_NO_LEASE) from None
-        finally:
-            await leases.release(lease)
-        # The tables before these stay until the next rebuild: a request may still be reading them.
-        if current.generation > 1:
-            await engine.database.define(read_models(engine, current.generation - 1).removal())
+        if what is Unused.KEPT:
+            await drop_kept(engine, leases)
+        elif what is Unused.OLDER:
+            if followed := await drop_older(engine, leases):
+                raise InUse("; ".join(followed))
+        else:
+            async with rebuilding(engine) as one:
+                await one.give_up()
 
 
-async def _build(engine: Engine, leases: Leases, lease: Lease, generation: int) -> Lease:
-    """Fill empty tables until they are as good as up to date; what is left, the follower does in a moment."""
-    models = read_models(engine, generation)
-    await engine.database.define([*models.removal(), *models.tables()])
-    lease = await leases.reset(lease, generation)
-    feed = Feed(engine.log)
-    await feed.start()
-    with _progress() as progress:
-        bar = progress.add_task("events", total=feed.head.value)
-        follower = Follower(
-            REBUILD, feed, Tables(engine.database, leases, lambda _: models), leases,
-            lambda _, position: progress.update(bar, completed=position), lambda *_: None,
-        )  # fmt: skip
-        while True:
-            lease = replace(lease, position=await follower.follow(lease, until=feed.head.value))
-            await feed.catch_up()
-            progress.update(bar, total=feed.head.value)
-            if feed.head.value - lease.position <= BATCH:
-                return lease
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )  # fmt: skip
+def _tell(found: Differences | None) -> None:
+    if found is None:
+        print("nothing to compare with", file=sys.stderr)  # noqa: T201
+        return
+    print(f"{found.total} rows differ from the live ones", file=sys.stderr)  # noqa: T201
+    if found.shown:
+        table = Table("table", "key", "differs in")
+        for one in found.shown:
+            table.add_row(one.table, " ".join(map(str, one.key)), ", ".join(one.columns) or f"{one.only} only")
+        wide_console().print(table)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from projections.audit_tree import FOLLOWER, AuditTree
 from projections.follower import Follower
-from projections.lease import Leases
+from projections.lease import Lease, Leases
 from projections.leaves import Leaf
 from projections.tiles import Tiles
 from service.audit.checkpoint import origin_of
@@ -65,9 +65,11 @@ async def begin_anew_for_another_log(engine: Engine, leases: Leases) -> None:
     dialect = engine.database.dialect
     old, new = Tiles(dialect, lease.generation), Tiles(dialect, lease.generation + 1)
     await engine.database.define([*new.removal(), *new.tables()])
-    await leases.release(await leases.reset(lease, lease.generation + 1))
+    async with engine.database.transaction(durable=True) as rows:
+        lease = await leases.reset(rows, lease, lease.generation + 1)
+    await leases.release(lease)
     await engine.database.define(old.removal())
 
 
-def _nowhere(_generation: int, _position: int) -> None:
+def _nowhere(_lease: Lease, _position: int) -> None:
     """Who waits for the tree asks the database."""

@@ -16,6 +16,9 @@ from service.store.log import Unreachable
 from service.store.migrations import missing
 from service.store.primary import Primary
 
+LONG_SECONDS = 3600.0
+"""What a statement may take that goes over whole tables."""
+
 _log = structlog.get_logger(__name__)
 _VALUES = re.compile(r"VALUES \(\$1[$\d, ]*\)")
 
@@ -25,6 +28,16 @@ DIALECT = Dialect(
     now="extract(epoch from clock_timestamp())::double precision",
     any_of="{column} = ANY(${argument})",
     joined="string_agg(document, ','::bytea)",
+    table_names="SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()",
+    column_names="""SELECT column_name::text FROM information_schema.columns
+                    WHERE table_schema = current_schema() AND table_name = $1 ORDER BY ordinal_position""",
+    # By hashes: whole rows of two large tables fit into no memory, and are compared nowhere but within one row.
+    differing="""WITH live AS MATERIALIZED (
+                     SELECT {keys}, hash_record_extended(one, 0) AS print FROM {live} AS one WHERE {where}),
+                 built AS MATERIALIZED (
+                     SELECT {keys}, hash_record_extended(one, 0) AS print FROM {built} AS one WHERE {where})
+                 SELECT {keys} FROM live FULL JOIN built USING ({keys})
+                 WHERE live.print IS DISTINCT FROM built.print""",
 )
 
 
@@ -76,6 +89,22 @@ class Postgres:
                 await _make_durable(connection)
             yield PostgresRows(connection)
 
+    @asynccontextmanager
+    async def trial(self) -> AsyncIterator[Rows]:
+        async with self._connections.lend() as connection:
+            transaction = connection.transaction(isolation="repeatable_read")
+            await transaction.start()
+            try:
+                yield PostgresRows(connection, LONG_SECONDS)
+            finally:
+                if not connection.is_closed():
+                    await transaction.rollback()
+
+    async def build(self, statements: Sequence[str]) -> None:
+        async with self._connections.lend() as connection:
+            for statement in statements:
+                await connection.execute(statement, timeout=LONG_SECONDS)
+
     async def define(self, statements: Sequence[str]) -> None:
         async with self._connections.lend() as connection, connection.transaction():
             await _lock_definitions(connection)
@@ -98,15 +127,15 @@ class PostgresRows:
     _at_once: ClassVar[dict[str, tuple[str, list[str]]]] = {}
     """For each statement that inserts one row, the one that inserts many and its columns; a few for each read model."""
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
+    def __init__(self, connection: Any, timeout: float | None = None) -> None:
+        self._connection, self._timeout = connection, timeout
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Sequence[Any]]:
-        rows: Sequence[Sequence[Any]] = await self._connection.fetch(sql, *args)
+        rows: Sequence[Sequence[Any]] = await self._connection.fetch(sql, *args, timeout=self._timeout)
         return rows
 
     async def execute(self, sql: str, *args: Any) -> int:
-        return _hit(await self._connection.execute(sql, *args))
+        return _hit(await self._connection.execute(sql, *args, timeout=self._timeout))
 
     async def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         if sql not in self._at_once:

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -32,6 +32,16 @@ DIALECT = Dialect(
     now="((julianday('now') - 2440587.5) * 86400.0)",
     any_of="{column} IN (SELECT value FROM json_each(${argument}))",
     joined="CAST(group_concat(CAST(document AS text)) AS blob)",
+    table_names="SELECT name FROM sqlite_master WHERE type = 'table'",
+    column_names="SELECT name FROM pragma_table_info($1) ORDER BY cid",
+    # A look by key for each row, in both directions: sorting whole rows of two large tables would fill the disk.
+    differing="""SELECT {live_keys} FROM (SELECT * FROM {live} WHERE {where}) AS live
+                 LEFT JOIN (SELECT * FROM {built} WHERE {where}) AS built ON {same_key}
+                 WHERE ({live_columns}) IS NOT ({built_columns})
+                 UNION ALL
+                 SELECT {built_keys} FROM (SELECT * FROM {built} WHERE {where}) AS built
+                 LEFT JOIN (SELECT * FROM {live} WHERE {where}) AS live ON {same_key}
+                 WHERE live.{first} IS NULL""",
 )
 
 _AWAY = {
@@ -44,6 +54,10 @@ _Result = TypeVar("_Result")
 
 class InUse(Exception):
     """Another process has the database open for writing."""
+
+
+class _TakenBack(Exception):
+    """Ends a transaction whose work is not to stay."""
 
 
 class DatabaseFile:
@@ -128,6 +142,17 @@ class SqliteDatabase:
             except BaseException:
                 await self._file.write(rollback)
                 raise
+
+    @asynccontextmanager
+    async def trial(self) -> AsyncIterator[Rows]:
+        with suppress(_TakenBack):
+            async with self.transaction() as rows:
+                yield rows
+                raise _TakenBack
+
+    async def build(self, statements: Sequence[str]) -> None:
+        for statement in statements:
+            await self.execute(statement)
 
     async def define(self, statements: Sequence[str]) -> None:
         async with self.transaction() as rows:

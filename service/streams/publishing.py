@@ -10,7 +10,7 @@ import orjson
 
 from projections.cloud_events import CloudEvents, Fact
 from projections.follower import Follower
-from projections.lease import Leases
+from projections.lease import Lease, Leases
 from projections.stream import FOLLOWER, Names, Publisher
 from service.settings import Settings
 from service.store.feed import Feed
@@ -54,7 +54,7 @@ class PublishingProcess(NamedTuple):
 @asynccontextmanager
 async def publisher(
     settings: Settings, log: Log, feed: Feed, leases: Leases,
-    moved: Callable[[int, int], None], noticed: Callable[[str, str], None],
+    moved: Callable[[Lease, int], None], noticed: Callable[[str, str], None],
     spans: Spans | None = None,
 ) -> AsyncIterator[PublishingProcess | None]:  # fmt: skip
     """None where this process publishes nothing. Nothing is connected here: Redis may be away."""

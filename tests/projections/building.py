@@ -13,7 +13,7 @@ from domain.event import ActEvent, Recorded
 from projections.follower import Follower, ReadModel, Tables
 from projections.lease import Lease, Leases
 from projections.read_models import FOLLOWER, ReadModels
-from service.app import open_leases, read_models
+from service.app import define, open_leases, read_models
 from service.engines import Engine, open_engine
 from service.settings import Settings
 from service.store.feed import Feed
@@ -53,7 +53,7 @@ class Building:
                 lambda generation: models or read_models(self.engine, generation),
             ),
             leases or self.leases,
-            lambda generation, position: self.moves.append((generation, position)),
+            lambda lease, position: self.moves.append((lease.generation, position)),
             lambda event, detail: self.noticed.append((event, detail)),
         )
 
@@ -106,7 +106,7 @@ async def building(folder: Path, dsn: str = "", *, exclusive: bool | None = None
     async with open_engine(settings, writing=False) as engine:
         if exclusive is not None:
             engine.exclusive = exclusive
-        await engine.database.define(read_models(engine, 1).tables())
+        await define(engine, read_models(engine, 1))
         feed = Feed(engine.log)
         leases = await open_leases(engine)
         await feed.start()

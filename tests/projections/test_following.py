@@ -11,6 +11,7 @@ from domain.event import Recorded
 from domain.incident import Incident
 from projections.database import Rows, Unavailable
 from projections.follower import Stopped
+from projections.generations import existing, removal
 from projections.lease import LEASE_SECONDS, LeaseLost, Leases
 from projections.read_models import FOLLOWER, ReadModels
 from tests.domain.examples import BREACH, INCIDENT_ID, comment_edited, edited, reported
@@ -170,7 +171,8 @@ async def test_whoever_was_replaced_and_finds_its_tables_gone_has_lost_its_lease
     await build.record(reported())
     old = await build.lease()
     await build.engine.database.execute("UPDATE followers SET generation = 3, epoch = epoch + 1")
-    await build.engine.database.define(build.models(1).removal())
+    (tables,) = (await existing(build.engine.database)).values()
+    await build.engine.database.define(removal(tables))
     with pytest.raises(LeaseLost):
         await build.follower().follow(old, until=1)
 

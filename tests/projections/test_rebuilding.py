@@ -91,12 +91,14 @@ async def test_a_rebuild_that_was_paused_does_not_switch_to_tables_that_another_
     await build.leases.register(REBUILD)
     first = await build.leases.acquire(REBUILD)
     assert first is not None
-    first = await build.leases.reset(first, 2)
+    async with build.engine.database.transaction() as rows:
+        first = await build.leases.reset(rows, first, 2)
     await build.engine.database.execute("UPDATE followers SET expires_at = 0")
     second = await build.leases.acquire(REBUILD)
     assert second is not None
     with pytest.raises(LeaseLost):
-        await build.leases.switch(FOLLOWER, first)
+        async with build.engine.database.transaction() as rows:
+            await build.leases.switch(rows, FOLLOWER, first, 0)
     state = await build.leases.state(FOLLOWER)
     assert state is not None
     assert state.generation == 1

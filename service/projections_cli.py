@@ -1,0 +1,73 @@
+"""`ims projections …`: the read models."""
+
+import asyncio
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from service.durations import duration
+from service.environment import read_environment
+
+projections = typer.Typer(no_args_is_help=True, help="The read models: how far they are, and building them anew.")
+
+
+class Name(StrEnum):
+    """What can be built anew."""
+
+    READ_MODELS = "read_models"
+
+
+class Unused(StrEnum):
+    """Tables that nobody reads."""
+
+    KEPT = "kept"
+    UNFINISHED = "unfinished"
+    OLDER = "older"
+
+
+Keep = Annotated[
+    str | None, typer.Option(help="How long the tables of before stay, such as 1h or 7d; without it, until dropped.")
+]
+
+
+@projections.command("status")
+def status() -> None:
+    """Print each follower's position, lag and the holder of its lease."""
+    from service.read_model_commands import print_status  # noqa: PLC0415
+
+    asyncio.run(print_status(read_environment()))
+
+
+@projections.command("rebuild")
+def rebuild(
+    _name: Annotated[Name, typer.Argument(metavar="[NAME]", help="What to build.")] = Name.READ_MODELS,
+    keep: Keep = None,
+    anew: Annotated[bool, typer.Option("--anew", help="Begin anew where a rebuild was left unfinished.")] = False,
+) -> None:
+    """Build the read models anew beside the live ones, compare, and switch to them."""
+    from service.read_model_commands import rebuild as build  # noqa: PLC0415
+
+    asyncio.run(build(read_environment(), _seconds(keep), anew=anew))
+
+
+@projections.command("back")
+def back(keep: Keep = None) -> None:
+    """Go back to the tables of before the last switch, once they are up to date."""
+    from service.read_model_commands import back as go_back  # noqa: PLC0415
+
+    asyncio.run(go_back(read_environment(), _seconds(keep)))
+
+
+@projections.command("drop")
+def drop(
+    what: Annotated[Unused, typer.Argument(help="Kept to go back to, left unfinished, or of older releases.")],
+) -> None:
+    """Drop tables that nobody reads any more."""
+    from service.read_model_commands import drop as drop_tables  # noqa: PLC0415
+
+    asyncio.run(drop_tables(read_environment(), what))
+
+
+def _seconds(keep: str | None) -> float | None:
+    return None if keep is None else duration("--keep", keep).total_seconds()

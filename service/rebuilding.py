@@ -1,0 +1,176 @@
+"""Read models that are built beside the live ones: loaded from the log, compared, switched to, kept to go back to."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from domain.event import Recorded
+from projections.comparison import Differences, differences
+from projections.database import Rows
+from projections.follower import BATCH, Follower, Tables
+from projections.generations import KeptGeneration, NothingKept, removal
+from projections.lease import FollowerState, Lease, LeaseLost, Leases
+from projections.read_models import FOLLOWER, REBUILD, ReadModels
+from service.app import open_leases, read_models
+from service.engines import Engine
+from service.generations import drop_unused, of_this_release
+from service.progress import progress
+from service.store.reading_ahead import ReadingAhead
+from service.store.sqlite import InUse
+
+LOADING_BATCH = 5_000
+"""Events in one transaction while tables are filled that nobody reads."""
+_RUNNING = "another rebuild is running"
+
+
+class Rebuilding:
+    """One that holds the lease of whoever builds. Every method raises LeaseLost, Unavailable and Stopped."""
+
+    def __init__(self, engine: Engine, leases: Leases, lease: Lease) -> None:
+        self._engine, self._leases, self._lease = engine, leases, lease
+        self._kept = KeptGeneration(engine.database, FOLLOWER)
+        self._feed = ReadingAhead(engine.log)
+
+    @property
+    def lease(self) -> Lease:
+        return self._lease
+
+    async def begin(self, *, anew: bool) -> bool:
+        """Empty tables of a new generation; or those that a rebuild left unfinished, unless `anew`. Returns which."""
+        live, kept = await self._live(), await self._kept.get()
+        used = {live.generation} | ({kept.generation} if kept else set())
+        there = await of_this_release(self._engine)
+        number, position = self._lease.generation, self._lease.position
+        resumed = not anew and position > 0 and number in there and number not in used
+        await self._engine.database.define(
+            removal([name for other in there.keys() - used - ({number} if resumed else set()) for name in there[other]])
+        )
+        if not resumed:
+            await self._go_on(max(there.keys() | used) + 1, 0)
+        await self._engine.database.define(self._models().tables())
+        return resumed
+
+    async def begin_from_kept(self) -> None:
+        """Raises NothingKept."""
+        kept = await self._kept.get()
+        if kept is None or kept.generation not in await of_this_release(self._engine):
+            raise NothingKept("no earlier tables are kept")
+        if kept.log_id != str(self._engine.log.log_id):
+            raise NothingKept("the tables that are kept were built from another log")
+        if self._lease.generation == kept.generation:
+            await self._go_on(kept.generation, self._lease.position)
+        else:
+            await self._go_on(kept.generation, kept.position)
+
+    async def give_up(self) -> None:
+        """Drop what a rebuild left unfinished."""
+        await self._go_on(0, 0)
+        await drop_unused(self._engine, self._leases)
+
+    async def load(self, what: str, goal: Callable[[], Awaitable[int]]) -> None:
+        """Until as good as nothing is left to the goal, which may move meanwhile."""
+        until = await goal()
+        with progress(what, until) as done:
+            follower = Follower(
+                REBUILD, self._feed, Tables(self._engine.database, self._leases, self._made), self._leases,
+                lambda _, position: done(position), lambda *_: None, batch=LOADING_BATCH,
+            )  # fmt: skip
+            while True:
+                if until > self._lease.position:
+                    self._lease = replace(self._lease, position=await follower.follow(self._lease, until))
+                until = await goal()
+                if until - self._lease.position <= BATCH:
+                    return
+
+    async def head(self) -> int:
+        return await self._engine.log.head()
+
+    async def where_the_live_ones_are(self) -> int:
+        """The head, where there is nothing to compare with."""
+        live = await self._live()
+        return live.position if self._comparable(live) else await self.head()
+
+    async def index(self) -> None:
+        statements = self._models().indexes()
+        await self._patiently(self._engine.database.build(statements))
+
+    async def compare(self) -> Differences | None:
+        """With the live ones, both at the same position; None where there is nothing to compare with."""
+        return await self._patiently(self._compare())
+
+    async def switch(self, keep: float | None) -> None:
+        """From the very position at which the live ones are. `keep`: seconds that those are kept, None for ever."""
+        async with self._engine.database.transaction(durable=True) as rows:
+            live = await self._leases.fence(rows, FOLLOWER)
+            position = self._lease.position
+            if self._comparable(live):
+                position = max(position, live.position)
+                await self._apply(rows, position)
+            await self._leases.switch(rows, FOLLOWER, self._lease, position)
+            if self._comparable(live):
+                await self._kept.set(rows, live, keep)
+            else:
+                await self._kept.forget(rows)
+        await drop_unused(self._engine, self._leases)
+
+    async def _compare(self) -> Differences | None:
+        async with self._engine.database.trial() as rows:
+            live = await self._leases.state(FOLLOWER, rows)
+            if live is None or not self._comparable(live) or live.position < self._lease.position:
+                return None
+            await self._apply(rows, live.position)
+            return await differences(
+                self._engine.database, rows, self._made(live.generation).compared(), self._models().compared()
+            )
+
+    async def _apply(self, rows: Rows, until: int) -> None:
+        """What is left to that position, within somebody's transaction; the follower's row stays where it is."""
+        position, models = self._lease.position, self._models()
+        while position < until:
+            batch: Sequence[Recorded] = await self._feed.after(position, min(BATCH, until - position), 0)
+            await models.apply(rows, batch)
+            position = batch[-1].position
+
+    async def _go_on(self, generation: int, position: int) -> None:
+        """Whoever was about to go back left the kept tables further than they were."""
+        async with self._engine.database.transaction(durable=True) as rows:
+            await self._kept.moved(rows, self._lease.generation, self._lease.position)
+            self._lease = await self._leases.reset(rows, self._lease, generation, position)
+
+    async def _patiently(self, work: Awaitable[Differences | None]) -> Differences | None:
+        return await self._leases.renewing(self._lease, self._lease.position, work)
+
+    async def _live(self) -> FollowerState:
+        live = await self._leases.state(FOLLOWER)
+        if live is None:
+            raise LookupError(f"no follower is called {FOLLOWER}")
+        return live
+
+    def _comparable(self, live: FollowerState) -> bool:
+        return live.position > 0 and live.log_id == str(self._engine.log.log_id)
+
+    def _made(self, generation: int) -> ReadModels:
+        return read_models(self._engine, generation)
+
+    def _models(self) -> ReadModels:
+        return self._made(self._lease.generation)
+
+
+@asynccontextmanager
+async def rebuilding(engine: Engine) -> AsyncIterator[Rebuilding]:
+    """Raises InUse where another rebuild is running."""
+    leases = await open_leases(engine)
+    await leases.register(REBUILD, generation=0)
+    before = await leases.state(REBUILD)
+    lease = await leases.acquire(REBUILD, anew=True)
+    if lease is None or before is None:
+        raise InUse(_RUNNING)
+    if before.log_id != str(engine.log.log_id):
+        lease = replace(lease, position=0)
+    one = Rebuilding(engine, leases, lease)
+    try:
+        yield one
+    except LeaseLost:
+        raise InUse(_RUNNING) from None
+    finally:
+        await leases.release(one.lease)
