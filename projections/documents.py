@@ -27,8 +27,12 @@ def incident_document(incident: Incident) -> Document:
 def reported_document(fact: Recorded) -> Document:
     """The incident as its first event left it: the same as of the aggregate, without making one."""
     event: Any = fact.event
-    created_at = utc_text(fact.recorded_at)
-    return _reported(event.originator_id, event.details, event.attributes, created_at, event.user_name, event.tenant_id)
+    return reported(event, utc_text(fact.recorded_at))
+
+
+def reported(event: Incident.IncidentReported, at: str) -> Document:
+    """The same, `at` the time that it was recorded."""
+    return _reported(event.originator_id, event.details, event.attributes, at, event.user_name, event.tenant_id)
 
 
 def _reported(

@@ -11,29 +11,14 @@ from domain.attribute_values import ATTRIBUTES
 from domain.comment import Comment
 from domain.event import ActEvent
 from domain.incident import Incident
-from domain.rules import DETAILS
-from projections.documents import Document
+from projections.documents import Document, reported
 
 Apply = Callable[[Document | None, Any, str], Document]
 """The document before (None at birth), the event, when it was recorded → the document after, which may be the same."""
 
 
 def _reported(_: Document | None, event: Incident.IncidentReported, at: str) -> Document:
-    members = list(DETAILS)
-    before = members.index("reported_by") + 1
-    return {
-        "id": str(event.originator_id),
-        **{member: event.details[member] for member in members[:before]},
-        "attributes": dict(event.attributes) or None,
-        **{member: event.details[member] for member in members[before:]},
-        "created_at": at,
-        "created_by": event.user_name,
-        "updated_at": at,
-        "updated_by": event.user_name,
-        "tenant_id": event.tenant_id,
-        "occ_lock": event.originator_version,
-        "deleted": False,
-    }
+    return {**reported(event, at), "deleted": False}
 
 
 def _edited(document: Document | None, event: Incident.Event, at: str) -> Document:

@@ -3,7 +3,7 @@
 import hashlib
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -66,8 +66,11 @@ class OrjsonTranscoder(JSONTranscoder):
         return orjson.dumps(state)
 
     def decode(self, data: bytes) -> dict[str, Any]:
-        state = orjson.loads(data)
-        return {key: self._decode_obj(v) if type(v) is dict and "_type_" in v else v for key, v in state.items()}
+        state: dict[str, Any] = orjson.loads(data)
+        for key, value in state.items():
+            if type(value) is dict and "_type_" in value:
+                state[key] = self._decode_obj(value)
+        return state
 
 
 @lru_cache(maxsize=64)
@@ -97,23 +100,26 @@ class LogMapper(Mapper[UUID]):
         return self.transcoder.encode(state)
 
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[UUID]:
-        event_class = _event_class(stored_event.topic)
-        shape = getattr(event_class, "class_version", 1)
-        if shape == 1 and _VERSION_MARK not in stored_event.state:
-            return self._of_the_first_shape(event_class, stored_event)
-        written = self.transcoder.decode(stored_event.state).get("class_version", 1)
-        if written > shape:
-            raise NewerEvent(f"{stored_event.topic} in shape {written}, newer than this release")
-        return super().to_domain_event(stored_event)
+        id, version = stored_event.originator_id, stored_event.originator_version
+        return self.event_of(cast(UUID, id), version, stored_event.topic, stored_event.state)
 
-    def _of_the_first_shape(self, event_class: type[ActEvent], stored_event: StoredEvent) -> ActEvent:
+    def event_of(self, id: UUID, version: int, topic: str, state: bytes) -> DomainEventProtocol[UUID]:
+        event_class = _event_class(topic)
+        shape = getattr(event_class, "class_version", 1)
+        if shape == 1 and _VERSION_MARK not in state:
+            return self._of_the_first_shape(event_class, id, version, state)
+        written = self.transcoder.decode(state).get("class_version", 1)
+        if written > shape:
+            raise NewerEvent(f"{topic} in shape {written}, newer than this release")
+        return super().to_domain_event(StoredEvent(id, version, topic, state))
+
+    def _of_the_first_shape(self, event_class: type[ActEvent], id: UUID, version: int, stored: bytes) -> ActEvent:
         """What the library does where there is nothing to upcast, in half the time: logs are long."""
         try:
-            state = self.transcoder.decode(stored_event.state)
+            state = self.transcoder.decode(stored)
         except Exception as error:
             raise MapperDeserialisationError(str(error)) from error
-        state["originator_id"] = stored_event.originator_id
-        state["originator_version"] = stored_event.originator_version
+        state["originator_id"], state["originator_version"] = id, version
         event = object.__new__(event_class)
         object.__setattr__(event, "__dict__", state)
         return event
@@ -143,14 +149,8 @@ def recorded_of(row: Row) -> Recorded:
     """Raises UnreadableEvent."""
     if row.state is None:
         raise UnreadableEvent(f"the content of position {row.position} was erased")
-    stored = StoredEvent(
-        originator_id=row.originator_id,
-        originator_version=row.originator_version,
-        topic=row.topic,
-        state=row.state,
-    )
     try:
-        event = _mapper.to_domain_event(stored)
+        event = _mapper.event_of(row.originator_id, row.originator_version, row.topic, row.state)
     except (MapperDeserialisationError, orjson.JSONDecodeError):
         raise UnreadableEvent(f"the content of position {row.position} is damaged") from None
     if not isinstance(event, ActEvent):

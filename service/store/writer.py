@@ -128,11 +128,11 @@ class Writer:
         while self._queue and len(group) < MAX_GROUP:
             waiting = self._queue.popleft()
             entry = waiting.entry
-            if entry.originator_id in aggregates or entry.command_id in commands:
+            if entry.originator_id.int in aggregates or entry.command_id in commands:
                 later.append(waiting)
                 continue
             group.append(waiting)
-            aggregates.add(entry.originator_id)
+            aggregates.add(entry.originator_id.int)
             if entry.command_id is not None:
                 commands.add(entry.command_id)
         self._queue.extendleft(reversed(later))
