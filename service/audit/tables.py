@@ -9,6 +9,7 @@ from rich.text import Text
 
 from domain.event import Json
 from projections.documents import Document
+from service.audit.incident_past import ALL
 
 MAX_SHOWN: Final = 120
 """Characters of a value in a history; `show` and `diff` show all."""
@@ -17,6 +18,7 @@ COMMENT_DIGITS: Final = 8
 
 _OBEYED: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code != ord("\n")}
 _ERASED: Final = Text("erased", "italic red")
+_NOTHING: Final = {"from": None, "to": None}
 
 
 def history_table(changes: Sequence[Document]) -> Table:
@@ -28,8 +30,9 @@ def history_table(changes: Sequence[Document]) -> Table:
 
 def state_table(state: Document) -> Table:
     table = Table("member", _whole("value"), title=f"incident {state['id']}, version {state['occ_lock']}")
+    erased = state.get("erased", ())
     for member, value in _flat(state).items():
-        table.add_row(Text(member, "dim"), _value(value))
+        table.add_row(Text(member, "dim"), _ERASED if value is None and member in erased else _value(value))
     return table
 
 
@@ -56,12 +59,23 @@ def _what(change: Document) -> Text:
 def _told(change: Document) -> Text:
     if change.get("erased") is True:
         return _ERASED
-    lines = []
-    for member, values in change["changes"].items():
-        line = Text(f"{member}: ", "dim")
-        line.append_text(_shortened(values["from"], "red")).append(" → ").append_text(_shortened(values["to"], "green"))
-        lines.append(line)
+    changes = change["changes"]
+    lines = [_line(member, values) for member, values in changes.items()]
+    gone = [change["fields"]] if change.get("fields") == ALL else change.get("erased", ())
+    lines += [_line(member, _NOTHING) for member in gone if member not in changes]
+    if "reason" in change:
+        lines.append(Text("reason: ", "dim").append_text(_shortened(change["reason"], "")))
     return Text("\n").join(lines)
+
+
+def _line(member: str, values: dict[str, Json]) -> Text:
+    """From what to what; of what was erased, only that it was there."""
+    line = Text(f"{member}: ", "dim")
+    if values == _NOTHING:
+        return line.append_text(_ERASED)
+    return (
+        line.append_text(_shortened(values["from"], "red")).append(" → ").append_text(_shortened(values["to"], "green"))
+    )
 
 
 def _flat(state: Document) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What an incident was, and who changed what: from the log alone, for people and for programs."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -217,13 +218,29 @@ async def test_tables_hold_whole_values_and_nothing_that_a_terminal_obeys(lived:
     for words in ("version 0", "version 2", "status", "NEW", "OPEN", "attributes.count", "5", "–"):
         assert words in difference
     assert "\x1b[2J" not in shown
-    erased = {"position": 3, "occ_lock": 1, "at": "", "what": "ims.incident.edited", "erased": True}
-    assert "erased" in printed(history_table([erased]))
 
 
-def printed(table: Table) -> str:
-    """As a terminal gets it, with colours."""
-    console = Console(file=StringIO(), force_terminal=True, width=120)
+def test_tables_tell_what_was_erased_by_whom_and_why() -> None:
+    nothing = {"from": None, "to": None}
+    place: dict[str, Any] = {"position": 3, "occ_lock": 1, "at": "", "by": "Eve", "what": "ims.incident.edited"}
+    for change, words in (
+        ({"erased": True}, ["erased"]),
+        ({"changes": {"location": nothing}, "erased": ["location"]}, ["location: erased"]),
+        ({"changes": {"status": {"from": None, "to": "NEW"}}, "erased": ["name"]}, ["status: – → NEW", "name: erased"]),
+        ({"changes": {"name": nothing}, "fields": ["name"], "reason": "asked"}, ["name: erased", "reason: asked"]),
+        ({"changes": {}, "fields": "all", "reason": "a court's order"}, ["all: erased", "reason: a court's order"]),
+    ):
+        shown = printed(history_table([{**place, **change}]), colours=False)
+        for word in words:
+            assert word in shown
+    state = {"id": "i", "occ_lock": 2, "name": None, "resolved_date": None, "erased": ["name"]}
+    assert re.search(r"name +│ erased", shown := printed(state_table(state), colours=False))
+    assert re.search(r"resolved_date +│ –", shown)
+
+
+def printed(table: Table, *, colours: bool = True) -> str:
+    """As a terminal gets it."""
+    console = Console(file=StringIO(), force_terminal=colours, width=120)
     console.print(table)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
