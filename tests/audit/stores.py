@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,6 +16,9 @@ from service.store.mapper import entry_of
 from tests.domain.examples import NOON
 from tests.store.engines import SQLITE_PREFIX, engine_of
 
+ROWS = 1_000
+"""Written at once."""
+
 
 def sqlite(folder: Path) -> Settings:
     return Settings(data_dir=folder)
@@ -27,19 +31,22 @@ def postgres(dsn: str, folder: Path) -> Settings:
 async def fill(store: Settings, events: Iterable[ActEvent]) -> None:
     """In one transaction; a microsecond from one event to the next."""
     async with open_engine(store) as engine:
-        entries = (entry_of(event, repeatable=False) for event in events)
-        log = [
-            Row(
-                position, entry.originator_id, entry.originator_version, entry.topic, entry.state, entry.tenant_id,
-                entry.subject_id, NOON + position * timedelta(microseconds=1), None, entry.salt, entry.digest,
-            )
-            for position, entry in enumerate(entries, start=1)
-        ]  # fmt: skip
-        await engine.log.load(_at_once(log), uuid4(), restored=False)
+        await engine.log.load(_parts(events), uuid4(), restored=False)
 
 
-async def _at_once(log: list[Row]) -> AsyncIterator[list[Row]]:
-    yield log
+async def _parts(events: Iterable[ActEvent]) -> AsyncIterator[list[Row]]:
+    numbered = enumerate(events, start=1)
+    while part := [_row(position, event) for position, event in islice(numbered, ROWS)]:
+        yield part
+
+
+def _row(position: int, event: ActEvent) -> Row:
+    entry = entry_of(event, repeatable=False)
+    at = NOON + timedelta(microseconds=position)
+    return Row(
+        position, entry.originator_id, entry.originator_version, entry.topic, entry.state, entry.tenant_id,
+        entry.subject_id, at, None, entry.salt, entry.digest,
+    )  # fmt: skip
 
 
 async def rows(store: Settings) -> Sequence[Row]:
