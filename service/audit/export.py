@@ -11,9 +11,10 @@ from typing import IO
 
 from service.audit.checkpoint import origin_of
 from service.audit.checkpoints import Checkpoints
-from service.audit.export_file import Closing, Header, closing_line, header_line, row_line
+from service.audit.export_file import Closing, Header, closing_line, header_line, row_line, summary
 from service.audit.notes import NoteInvalid
 from service.audit.reading import parts
+from service.audit.root import Root
 from service.engines import Engine, open_engine
 from service.progress import progress
 from service.settings import Settings
@@ -27,16 +28,17 @@ async def export(settings: Settings, path: Path | None, *, packed: bool) -> None
     async with open_engine(settings, writing=False) as engine:
         log = engine.log
         checkpoint = await _newest_checkpoint(engine)
-        head = await log.head()
-        written = 0
-        with progress("events", head) as done, _output(path, packed=packed) as lines:
-            lines.write(header_line(Header(log.log_id, log.restored, 1, head, checkpoint)))
-            async for rows in parts(log.read, 1, head):
+        header = Header(log.log_id, log.restored, 1, await log.head(), checkpoint)
+        root = Root()
+        with progress("events", header.last) as done, _output(path, packed=packed) as lines:
+            lines.write(header_line(header))
+            async for rows in parts(log.read, 1, header.last):
                 await asyncio.to_thread(lines.write, b"".join(map(row_line, rows)))
-                written += len(rows)
-                done(written)
-            lines.write(closing_line(Closing(written)))
-    print(f"{written} events of the log {log.log_id}", file=sys.stderr)  # noqa: T201
+                root.grow(rows)
+                done(root.size)
+            closing = Closing(root.size, root.hash)
+            lines.write(closing_line(closing))
+    print(summary(header, closing), file=sys.stderr)  # noqa: T201
 
 
 async def _newest_checkpoint(engine: Engine) -> str | None:

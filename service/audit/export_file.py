@@ -45,9 +45,14 @@ class Header(NamedTuple):
 
 
 class Closing(NamedTuple):
-    """How many rows were written."""
+    """How many rows were written, and the root hash of their tree (RFC 6962)."""
 
     rows: int
+    root: bytes
+
+
+def summary(header: Header, closing: Closing) -> str:
+    return f"{closing.rows} events of the log {header.log_id}, root {closing.root.hex()}"
 
 
 def header_line(header: Header) -> bytes:
@@ -78,7 +83,7 @@ def row_line(row: Row) -> bytes:
 
 
 def closing_line(closing: Closing) -> bytes:
-    return _line(closing._asdict())
+    return _line({"rows": closing.rows, "root": closing.root.hex()})
 
 
 def _line(members: dict[str, Any]) -> bytes:
@@ -160,7 +165,7 @@ def _header(line: dict[str, Any]) -> Header:
 
 def _row_or_closing(line: dict[str, Any]) -> Row | Closing:
     if "rows" in line:
-        return Closing(_is(line["rows"], int))
+        return Closing(_is(line["rows"], int), bytes.fromhex(line["root"]))
     state, command_id, salt = line["state"], line["command_id"], line["salt"]
     recorded_at = datetime.fromisoformat(line["recorded_at"])
     if recorded_at.tzinfo is not UTC:

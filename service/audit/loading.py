@@ -1,16 +1,14 @@
 """`ims audit import`: an export becomes the log of an empty store, the same positions, times and digests."""
 
-import hashlib
 import sys
 from collections.abc import AsyncIterable, AsyncIterator, Callable
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
 from service.app import idle_leases
-from service.audit.errors import ExportDamaged
-from service.audit.export_file import ExportFile
+from service.audit.export_file import ExportFile, summary
+from service.audit.soundness import Soundness
 from service.engines import Engine, open_engine
 from service.progress import progress
 from service.settings import Settings
@@ -28,7 +26,7 @@ async def load(settings: Settings, path: Path) -> None:
     async with open_engine(settings) as engine:
         with ExportFile.open(path) as file, progress("events", file.header.last) as done:
             await fill(engine, _sound(file, done), file.header.log_id, restored=file.header.restored)
-    print(f"{file.closing.rows} events of the log {engine.log.log_id}", file=sys.stderr)  # noqa: T201
+    print(summary(file.header, file.closing), file=sys.stderr)  # noqa: T201
 
 
 async def fill(engine: Engine, batches: AsyncIterable[list[Row]], log_id: UUID, *, restored: bool) -> None:
@@ -52,22 +50,10 @@ async def _forget_followers(engine: Engine) -> None:
 
 
 async def _sound(file: ExportFile, done: Callable[[int], None]) -> AsyncIterator[list[Row]]:
-    """The rows by parts, each judged. Raises ExportDamaged."""
-    rows, position, at = file.rows(), 0, datetime.min.replace(tzinfo=UTC)
+    """The rows by parts, each judged before it is loaded. Raises ExportDamaged."""
+    soundness, rows = Soundness(file.header), file.rows()
     while batch := list(islice(rows, READ_EVENTS)):
-        for row in batch:
-            if row.position != position + 1:
-                raise ExportDamaged(f"position {row.position} follows {position}")
-            if row.recorded_at <= at:
-                raise ExportDamaged(f"position {row.position} was recorded before the one before it")
-            if row.salt is not None and row.state is not None and _digest(row.salt, row.state) != row.digest:
-                raise ExportDamaged(f"position {row.position}: its content does not have its digest")
-            position, at = row.position, row.recorded_at
+        soundness.judge(batch)
         yield batch
-        done(position)
-    if not position == file.closing.rows == file.header.last:
-        raise ExportDamaged(f"{position} events, where {file.header.last} were exported")
-
-
-def _digest(salt: bytes, state: bytes) -> bytes:
-    return hashlib.sha256(salt + state).digest()
+        done(batch[-1].position)
+    soundness.end(file.closing)

@@ -33,7 +33,7 @@ ROWS = [
     ROW._replace(position=2, command_id=None, recorded_at=datetime(2025, 1, 22, 13, tzinfo=UTC)),
     ROW._replace(position=3, state=None, salt=None),
 ]
-CLOSING = Closing(3)
+CLOSING = Closing(3, b"\x02" * 32)
 LINES = [header_line(HEADER), *map(row_line, ROWS), closing_line(CLOSING)]
 WHOLE = b"".join(LINES)
 
@@ -108,6 +108,7 @@ def test_a_compressed_file_whose_bytes_were_changed_is_noticed(file: Callable[[b
         (3, LINES[2].replace(b'"topic":"IncidentReported"', b'"topic":null'), "None is no str"),
         (3, LINES[2].replace(b'"subject_id":"', b'"subject_id":"x'), "UUID"),
         (5, LINES[4].replace(b'"rows":3', b'"rows":true'), "no int"),
+        (5, LINES[4].replace(b'"root":"02', b'"root":"0'), "hexadecimal"),
         (6, b"{}\n", "more after the closing line"),
     ],
 )
