@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from projections.database import Database, Dialect, Rows
-from projections.merkle import Nodes, root_of
+from projections.merkle import EMPTY_ROOT, Nodes, root_of
 
 TILE_HEIGHT: Final = 8
 TILE: Final = 1 << TILE_HEIGHT
 """Hashes in a whole tile."""
 HASH_BYTES: Final = 32
+TILE_BYTES: Final = TILE * HASH_BYTES
 
 Place = tuple[int, int]
 """Level and number of a tile."""
@@ -110,26 +111,41 @@ class Edge:
         """Take more leaves' hashes; returns the tiles that changed."""
         changed: dict[Place, bytes] = {}
         touched: set[int] = set()
-        for hash_ in leaves:
-            self._push(0, hash_, changed, touched)
+        self._extend(0, b"".join(leaves), changed, touched)
         for level in touched:
             if self._open[level]:
                 changed[level, self._pushed[level] // TILE] = bytes(self._open[level])
         return changed
 
-    def _push(self, level: int, hash_: bytes, changed: dict[Place, bytes], touched: set[int]) -> None:
+    @property
+    def root(self) -> bytes:
+        below: list[bytes] = []
+        for tile in self._open:
+            hashes = hashes_of(bytes(tile)) + below
+            below = [root_of(hashes)] if hashes else []
+        return below[0] if below else EMPTY_ROOT
+
+    def copy(self) -> "Edge":
+        copied = Edge(0, {})
+        copied._open, copied._pushed = [bytearray(tile) for tile in self._open], list(self._pushed)
+        return copied
+
+    def _extend(self, level: int, hashes: bytes, changed: dict[Place, bytes], touched: set[int]) -> None:
         if level == len(self._open):
             self._open.append(bytearray())
             self._pushed.append(0)
-        tile = self._open[level]
-        tile += hash_
-        self._pushed[level] += 1
         touched.add(level)
-        if len(tile) == TILE * HASH_BYTES:
-            whole = bytes(tile)
-            changed[level, self._pushed[level] // TILE - 1] = whole
-            tile.clear()
-            self._push(level + 1, root_of(hashes_of(whole)), changed, touched)
+        tile, at = self._open[level], 0
+        while at < len(hashes):
+            part = hashes[at : at + TILE_BYTES - len(tile)]
+            tile += part
+            at += len(part)
+            self._pushed[level] += len(part) // HASH_BYTES
+            if len(tile) == TILE_BYTES:
+                whole = bytes(tile)
+                changed[level, self._pushed[level] // TILE - 1] = whole
+                tile.clear()
+                self._extend(level + 1, root_of(hashes_of(whole)), changed, touched)
 
 
 def open_places(size: int) -> list[Place]:

@@ -17,6 +17,8 @@ audit = typer.Typer(no_args_is_help=True, help="The log as evidence: taking it o
 STREAM = Path("-")
 STDIN = Path("/dev/stdin")
 
+COULD_NOT_RUN = 2
+
 
 def moment(text: str) -> datetime:
     """RFC 3339, with an offset."""
@@ -90,6 +92,28 @@ def import_(file: File) -> None:
     from service.audit.loading import load  # noqa: PLC0415
 
     asyncio.run(load(read_environment(), STDIN if file == STREAM else file))
+
+
+@audit.command("verify")
+def verify_(
+    file: Annotated[Path | None, typer.Option("--file", help="An export to verify, in place of the database.")] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", help="File with the public keys to trust, in place of those beside the log.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="A checkpoint that was kept elsewhere, to compare with.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="The findings as JSON.")] = False,
+) -> None:
+    """Verify log, tree, checkpoints and read models; exit code 0: sound, 1: faults, 2: it could not be done."""
+    from service.audit.verify.command import verify  # noqa: PLC0415
+
+    try:
+        code = verify(read_environment(), file=file, key=key, checkpoint=checkpoint, json=json)
+    except Exception as error:  # noqa: BLE001 - whatever it was: nothing is known of the log, and no other code says so
+        typer.echo(f"{error}" or type(error).__name__, err=True)
+        raise typer.Exit(COULD_NOT_RUN) from None
+    raise typer.Exit(code)
 
 
 @audit.command("replay")

@@ -133,6 +133,10 @@ class Log(Protocol):
         """An aggregate's events of the versions `after + 1 … upto`."""
         ...
 
+    async def by_aggregate(self, after: tuple[UUID, int], limit: int) -> list[Row]:
+        """Rows in the order of aggregate and version, beyond one of these; at most `limit`."""
+        ...
+
     async def of_tenant(self, tenant_id: str, after: int, limit: int) -> list[Row]:
         """A tenant's rows beyond the position `after`, at most `limit`; looks at no others."""
         ...

@@ -34,6 +34,11 @@ _STREAM = (
     _ROW
     + "WHERE originator_id = $1 AND originator_version > $2 AND originator_version <= $3 ORDER BY originator_version"
 )
+_BY_AGGREGATE = (
+    _ROW
+    + """WHERE (originator_id, originator_version) > ($1, $2)
+         ORDER BY originator_id, originator_version LIMIT $3"""
+)
 # Both ask for the order of their index, so that no planner reads the log by position and drops what is not wanted.
 _OF_TENANT = (
     _ROW
@@ -133,6 +138,9 @@ class PostgresLog:
 
     async def stream(self, originator_id: UUID, after: int = -1, upto: int | None = None) -> list[Row]:
         return await self._rows(_STREAM, originator_id, after, _MAX_VERSION if upto is None else upto)
+
+    async def by_aggregate(self, after: tuple[UUID, int], limit: int) -> list[Row]:
+        return await self._rows(_BY_AGGREGATE, *after, limit)
 
     async def of_tenant(self, tenant_id: str, after: int, limit: int) -> list[Row]:
         return await self._rows(_OF_TENANT, tenant_id, after, limit)

@@ -28,6 +28,11 @@ _LEAVES = """SELECT notification_id, tenant_id, originator_id, originator_versio
 _STREAM = (
     _ROW + "WHERE originator_id = ? AND originator_version > ? AND originator_version <= ? ORDER BY originator_version"
 )
+_BY_AGGREGATE = (
+    _ROW
+    + """WHERE (originator_id, originator_version) > (?, ?)
+         ORDER BY originator_id, originator_version LIMIT ?"""
+)
 _OF_TENANT = _ROW + "WHERE tenant_id = ? AND notification_id > ? ORDER BY tenant_id, notification_id LIMIT ?"
 _OF_SUBJECT = (
     _ROW + "WHERE subject_id = ? AND notification_id > ? ORDER BY subject_id, notification_id LIMIT ? OFFSET ?"
@@ -90,6 +95,9 @@ class SqliteLog:
 
     async def stream(self, originator_id: UUID, after: int = -1, upto: int | None = None) -> list[Row]:
         return await self._rows(_STREAM, originator_id.hex, after, _MAX_VERSION if upto is None else upto)
+
+    async def by_aggregate(self, after: tuple[UUID, int], limit: int) -> list[Row]:
+        return await self._rows(_BY_AGGREGATE, after[0].hex, after[1], limit)
 
     async def of_tenant(self, tenant_id: str, after: int, limit: int) -> list[Row]:
         return await self._rows(_OF_TENANT, tenant_id, after, limit)

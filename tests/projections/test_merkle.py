@@ -145,6 +145,7 @@ def test_tiles_that_grew_by_any_steps_give_every_root_and_proof(steps: list[int]
         stored |= edge.grow(hashes[size : size + step])
         size += step
         assert edge.size == size
+        assert edge.root == edge.copy().root == mth(leaves[:size])
     nodes = nodes_of(stored)
     assert root(size, nodes) == mth(leaves)
     for old in {1, size // 2 or 1, steps[0], size}:

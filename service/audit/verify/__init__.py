@@ -1,0 +1,1 @@
+"""What `ims audit verify` looks at, and how it names what it finds."""

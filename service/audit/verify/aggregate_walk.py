@@ -1,0 +1,118 @@
+"""The log in the order of aggregates: contents as recorded, versions without gaps, rows as their events say."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from itertools import groupby
+from typing import Any, Final
+from uuid import UUID
+
+from domain.event import Recorded
+from service.audit.verify.comparison import Comparison, Difference
+from service.audit.verify.contents import is_whole, read
+from service.audit.verify.erasures import Erasures
+from service.audit.verify.findings import Fault, Findings
+from service.store.log import Log, Row
+
+PART: Final = 5_000
+"""Events read at once. An aggregate is held in memory whole."""
+LOOKS: Final = 100
+LOOK_SECONDS: Final = 0.05
+"""How often, and how long after each other, a row that does not fit is looked at while it is still being written."""
+
+ReadPosition = Callable[[], Coroutine[Any, Any, int]]
+
+
+class AggregateWalk:
+    """`comparison` is None where there are no read models of this log; `position`: how far those that there are have
+    come."""
+
+    def __init__(self, findings: Findings, log: Log, comparison: Comparison | None, position: ReadPosition) -> None:
+        self._findings, self._log, self._comparison, self._position = findings, log, comparison, position
+        self._erasures = Erasures(findings)
+        self.aggregates = 0
+
+    async def run(self, done: Callable[[int], None]) -> None:
+        """`done` is told how many events were looked at."""
+        waiting: list[Row] = []
+        count = 0
+        coming = asyncio.create_task(self._log.by_aggregate((UUID(int=0), -1), PART))
+        try:
+            while rows := await coming:
+                last = rows[-1]
+                coming = asyncio.create_task(
+                    self._log.by_aggregate((last.originator_id, last.originator_version), PART)
+                )
+                count += len(rows)
+                waiting += rows
+                whole = len(waiting)  # but for the last aggregate, which may go on
+                while whole and waiting[whole - 1].originator_id == last.originator_id:
+                    whole -= 1
+                await self._judge(waiting[:whole])
+                waiting = waiting[whole:]
+                done(count)
+        finally:
+            coming.cancel()
+        await self._judge(waiting)
+
+    async def _judge(self, rows: Sequence[Row]) -> None:
+        position = await self._position()
+        facts: list[Recorded] = []
+        for _, group in groupby(rows, key=_aggregate):
+            self.aggregates += 1
+            facts += self._sound(list(group), position)
+        if self._comparison is None or not facts:
+            return
+        try:
+            differences = await self._comparison.of(facts)
+        except LookupError as error:
+            self._findings.add([Fault("EVENTS_CONTRADICT", f"events that do not follow each other: {error}")])
+            return
+        for difference in differences:
+            await self._look_again(self._comparison, difference)
+
+    def _sound(self, rows: Sequence[Row], position: int) -> list[Recorded]:
+        """The events up to the read models' position; none where one of them is at fault: then the rows are not."""
+        facts, faults = [], list(_gaps(rows))
+        for row in rows:
+            if not is_whole(row):
+                self._erasures.judge(row)
+                faults = faults or [_GIVEN_UP]
+                continue
+            found = read(row)
+            if isinstance(found, Fault):
+                faults.append(found)
+            elif row.position <= position:
+                facts.append(found)
+        self._findings.add(fault for fault in faults if fault is not _GIVEN_UP)
+        return [] if faults else facts
+
+    async def _look_again(self, comparison: Comparison, difference: Difference) -> None:
+        """What was written meanwhile is no fault: events and rows are compared at one position."""
+        for _ in range(LOOKS):
+            before = await self._position()
+            rows = await self._log.stream(difference.aggregate)
+            facts = self._sound(rows, before)
+            found = await comparison.of(facts) if facts else []
+            if not found:
+                return
+            if not any(row.position > before for row in rows) or await self._position() == before:
+                self._findings.add(one.fault for one in found)
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+        self._findings.add([difference.fault])
+
+
+_GIVEN_UP: Final = Fault("", "")
+
+
+def _aggregate(row: Row) -> UUID:
+    return row.originator_id
+
+
+def _gaps(rows: Sequence[Row]) -> Iterator[Fault]:
+    expected = 0
+    for row in rows:
+        if row.originator_version != expected:
+            gone = ", ".join(map(str, range(expected, row.originator_version)))
+            yield Fault("VERSION_MISSING", f"aggregate {row.originator_id} lacks its version {gone}")
+        expected = row.originator_version + 1

@@ -1,0 +1,33 @@
+"""`ims audit verify`: what is verified, with which keys, and what the exit code says."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from service.audit.notes import NoteInvalid, Verifier
+from service.audit.verify.database import verify_store
+from service.audit.verify.export_walk import verify_export
+from service.audit.verify.report import show
+from service.settings import Settings
+
+SOUND: Final = 0
+FAULTS: Final = 1
+
+
+def verify(settings: Settings, *, file: Path | None, key: Path | None, checkpoint: Path | None, json: bool) -> int:
+    """Returns the exit code. Raises NoteInvalid, OSError and what opening a store or an export raises."""
+    keys = [] if key is None else keys_in(key)
+    notes = [] if checkpoint is None else [checkpoint.read_text()]
+    if file is None:
+        summary, findings = asyncio.run(verify_store(settings, keys, notes))
+    elif not keys:
+        raise NoteInvalid("an export is verified with the public key that its checkpoint is signed with: --key")
+    else:
+        summary, findings = verify_export(file, keys, notes)
+    show(summary, findings, json=json)
+    return FAULTS if findings.count else SOUND
+
+
+def keys_in(path: Path) -> list[Verifier]:
+    """A key a line, as the service serves them. Raises NoteInvalid, OSError."""
+    return [Verifier.of(line) for line in path.read_text().splitlines() if line.strip()]

@@ -1,0 +1,86 @@
+"""The verification of an export, with nothing but the file and a public key."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from projections.leaves import Leaf, microseconds_of
+from projections.tiles import HASH_BYTES, Edge
+from service.audit.export_file import ExportFile
+from service.audit.notes import Verifier
+from service.audit.verify.contents import is_whole, read
+from service.audit.verify.erasures import Erasures
+from service.audit.verify.findings import Fault, Findings, events
+from service.audit.verify.report import Summary
+from service.audit.verify.trust import Claim, Trust
+from service.progress import progress
+from service.store.log import Row
+
+
+def verify_export(path: Path, keys: Sequence[Verifier], notes: Sequence[str]) -> tuple[Summary, Findings]:
+    """Raises ExportDamaged, OSError."""
+    findings = Findings()
+    trust = Trust(findings, keys)
+    with ExportFile.open(path) as file, progress("events", file.header.last) as done:
+        given = [*notes, *([file.header.checkpoint] if file.header.checkpoint is not None else [])]
+        claims = [claim for note in given if (claim := trust.claim(note, "the checkpoint")) is not None]
+        if not given:
+            findings.add([Fault("NOT_SIGNED", "no checkpoint tells that these are the events that were recorded")])
+        walk = _ExportWalk(findings, claims)
+        for row in file.rows():
+            walk.take(row)
+            done(walk.position)
+        walk.end(file.header.last)
+        return Summary(f"an export of the log {file.header.log_id}", walk.position, 0, len(given)), findings
+
+
+class _ExportWalk:
+    """The rows in their order; a tree is grown of them, as large as the claims are."""
+
+    def __init__(self, findings: Findings, claims: Sequence[Claim]) -> None:
+        self._findings, self._claims = findings, sorted(claims)
+        self._erasures = Erasures(findings)
+        self._edge = Edge(0, {})
+        self.position = 0
+
+    def take(self, row: Row) -> None:
+        if row.position <= self.position:
+            self._findings.add([events("EVENT_MOVED", row.position, row.position, f"after event {self.position}")])
+            return
+        if row.position > self.position + 1:
+            self._findings.add([events("EVENTS_MISSING", self.position + 1, row.position - 1, "missing")])
+        while self.position < row.position - 1:
+            self._grow(bytes(HASH_BYTES))
+        self._grow(leaf_of_row(row).hash)
+        if not is_whole(row):
+            self._erasures.judge(row)
+        elif isinstance(found := read(row), Fault):
+            self._findings.add([found])
+
+    def end(self, expected: int) -> None:
+        if self.position != expected:
+            text = f"the file ends at {self.position}, where {expected} events were exported"
+            self._findings.add([Fault("LOG_CUT", text)])
+        for claim in self._claims:
+            text = f"the file ends at {self.position}, before checkpoint {claim.size}"
+            self._findings.add([Fault("LOG_CUT", text)])
+
+    def _grow(self, hash_: bytes) -> None:
+        self._edge.grow([hash_])
+        self.position += 1
+        while self._claims and self._claims[0].size <= self.position:
+            claim = self._claims.pop(0)
+            if claim.size and claim.root != self._edge.root:
+                text = f"checkpoint {claim.size} has another root than these events"
+                self._findings.add([Fault("CHECKPOINT_CONTRADICTED", text, 0, claim.size)])
+
+
+def leaf_of_row(row: Row) -> Leaf:
+    return Leaf(
+        row.position,
+        row.tenant_id,
+        row.originator_id.hex,
+        row.originator_version,
+        row.topic,
+        microseconds_of(row.recorded_at),
+        row.digest,
+    )

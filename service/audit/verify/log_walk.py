@@ -1,0 +1,123 @@
+"""The log in order of position: dense, each event as the tree has it, each checkpoint as the tree says.
+
+The tree's own hashes are followed, so that one event that was altered does not contradict every checkpoint after it.
+Once they differ from the log, a second tree is grown of what the log says: a checkpoint tells which of them is right.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final
+
+from projections.leaves import Leaf
+from projections.tiles import HASH_BYTES, TILE, Edge, hashes_of
+from service.audit.verify.findings import Fault, Findings, events
+from service.audit.verify.places import REACH, named
+from service.audit.verify.trust import Claim
+
+PART: Final = 16 * TILE
+"""Positions that are looked at together."""
+
+ReadLeaves = Callable[[int, int], Coroutine[Any, Any, Sequence[Leaf]]]
+"""Leaves beyond a position, at most so many."""
+ReadTiles = Callable[[int, int, int], Coroutine[Any, Any, Mapping[int, bytes]]]
+"""Tiles of a level by number, from a number on, at most so many."""
+
+
+_NOTHING: Final = bytes(HASH_BYTES)
+_IN_TREE: Final = "altered in the tree, not in the log"
+
+
+async def no_tiles(_level: int, _first: int, _count: int) -> Mapping[int, bytes]:
+    return {}
+
+
+class LogWalk:
+    """`size`: leaves that the tree has. `claims`: what checkpoints say, sizes rising."""
+
+    def __init__(self, findings: Findings, leaves: ReadLeaves, tiles: ReadTiles, size: int) -> None:
+        self._findings, self._leaves, self._tiles, self._size = findings, leaves, tiles, size
+        self._edge = Edge(0, {})
+        self._of_log: Edge | None = None
+        """None while it would be the same as the tree; without hashes of its own it is not grown."""
+        self._suspected: list[Fault] = []
+        """Not confirmed by a checkpoint yet."""
+        self.position = 0
+
+    def next(self, head: int) -> int:
+        """Where the next part ends."""
+        return min(self.position + PART, head)
+
+    async def part(self, head: int, claims: Sequence[Claim]) -> None:
+        """The next positions, at most up to `head`; `claims` are those about sizes within."""
+        first, last = self.position + 1, self.next(head)
+        rows = await self._leaves(self.position, PART + REACH)
+        found = {leaf.position: leaf for leaf in rows if leaf.position <= last + REACH}
+        hashes = {position: leaf.hash for position, leaf in found.items()}
+        tree = await self._of_tree(first, last + REACH)
+        dense = all(position in found for position in range(first, last + 1))
+        if not dense or any(hashes.get(position) != hash_ for position, hash_ in tree.items() if position <= last):
+            self._suspected += named(found, tree, first, last)
+            self._of_log = self._of_log or self._edge.copy()
+        for claim in claims:
+            await self._grow(claim.size, tree, hashes)
+            self._judge(claim)
+        await self._grow(last, tree, hashes)
+        self.position = last
+
+    def end(self, head: int, claims: Sequence[Claim]) -> None:
+        """`claims` beyond the head."""
+        self._confirm()
+        if self._size > head:
+            self._findings.add([_cut(head, f"the tree has {self._size} events")])
+        for claim in claims:
+            self._findings.add([_cut(head, f"before checkpoint {claim.size} (a restore or a cut)")])
+
+    async def _of_tree(self, first: int, last: int) -> dict[int, bytes]:
+        """What the tree has for each position."""
+        last = min(last, self._size)
+        if last < first:
+            return {}
+        low, high = (first - 1) // TILE, (last - 1) // TILE
+        tiles = await self._tiles(0, low, high - low + 1)
+        tree = {
+            number * TILE + place + 1: hash_
+            for number, tile in tiles.items()
+            for place, hash_ in enumerate(hashes_of(tile))
+        }
+        gone = [position for position in range(first, last + 1) if position not in tree]
+        if gone:
+            self._findings.add([events("TREE_ALTERED", gone[0], gone[-1], "not in the tree: its tiles are gone")])
+        return {position: hash_ for position, hash_ in tree.items() if first <= position <= last}
+
+    async def _grow(self, upto: int, tree: Mapping[int, bytes], hashes: Mapping[int, bytes]) -> None:
+        positions = range(self._edge.size + 1, upto + 1)
+        changed = self._edge.grow(tree.get(n) or hashes.get(n) or _NOTHING for n in positions)
+        if self._of_log is not None:
+            self._of_log.grow(hashes.get(n) or _NOTHING for n in positions)
+        for (level, number), tile in changed.items():
+            there = min(len(tile), (self._size // TILE**level - number * TILE) * HASH_BYTES)
+            if level and there > 0:
+                stored = (await self._tiles(level, number, 1)).get(number, b"")
+                if stored[:there] != tile[:there]:
+                    text = f"tile {number} of level {level} of the tree is not what those below it give"
+                    self._findings.add([Fault("TREE_ALTERED", text)])
+
+    def _judge(self, claim: Claim) -> None:
+        if claim.root == self._edge.root:
+            self._confirm()
+        elif self._of_log is not None and claim.root == self._of_log.root:
+            # The log is as it was signed: what differs is the tree.
+            self._findings.add(events("TREE_ALTERED", first, last, _IN_TREE) for _, _, first, last in self._suspected)
+            self._suspected.clear()
+            self._edge, self._of_log = self._of_log, None
+        else:
+            self._confirm()
+            text = f"checkpoint {claim.size} has another root than the log"
+            self._findings.add([Fault("CHECKPOINT_CONTRADICTED", text, 0, claim.size)])
+
+    def _confirm(self) -> None:
+        self._findings.add(self._suspected)
+        self._suspected.clear()
+
+
+def _cut(head: int, what: str) -> Fault:
+    return Fault("LOG_CUT", f"the log ends at {head}, {what}" if head else f"the log is empty, {what}", 0, 0)
