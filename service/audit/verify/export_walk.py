@@ -1,6 +1,6 @@
 """The verification of an export, with nothing but the file and a public key."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from projections.leaves import Leaf, microseconds_of

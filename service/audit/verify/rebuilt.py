@@ -48,7 +48,5 @@ class Rebuilt:
         async with self._database.transaction() as rows:
             await self._models.apply(rows, facts)
             yield rows
-            for table in self._models.incidents.names():
-                await rows.execute(f"DELETE FROM {table}")  # noqa: S608
-            for table in (self._models.comments.table, self._models.definitions.table):
-                await rows.execute(f"DELETE FROM {table}")  # noqa: S608
+            for compared in self._models.compared():
+                await rows.execute(f"DELETE FROM {compared.table}")  # noqa: S608
