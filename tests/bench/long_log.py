@@ -39,15 +39,22 @@ async def _parts(length: int) -> AsyncIterator[list[Row]]:
         yield part
 
 
-def _rows() -> Iterator[Row]:
+def events() -> Iterator[ActEvent]:
+    """Without end, always the same."""
     chance, numbers = Random(SEED), count(1)
     alive = [_life(next(numbers)) for _ in range(ALIVE)]
-    for position in count(1):
+    while True:
         place = chance.randrange(ALIVE)
         event = next(alive[place], None)
         if event is None:
             alive[place] = _life(next(numbers))
             event = next(alive[place])
+        yield event
+
+
+def _rows() -> Iterator[Row]:
+    chance = Random(SEED)
+    for position, event in enumerate(events(), 1):
         entry = entry_of(event, repeatable=False)
         salt = chance.randbytes(16)
         at = NOON + timedelta(milliseconds=position)
