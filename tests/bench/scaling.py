@@ -32,7 +32,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def of_weights(found: Sequence[Weight]) -> str:
     return table(
         ("relation", "index of", "bytes an event"),
-        [(one.relation, one.index_of or "–", f"{one.bytes:,.0f}") for one in found],
+        [(one.relation, one.index_of or "–", f"{one.bytes:,}") for one in found],
     )
 
 

@@ -36,7 +36,7 @@ class Weight:
 
     relation: str
     index_of: str
-    bytes: float
+    bytes: int
 
 
 def settings_of(server: Postgres) -> Settings:
@@ -55,8 +55,8 @@ async def weights(server: Postgres, half: int) -> list[Weight]:
         server.sql("VACUUM ims.log")
         sizes.append(_sizes(server))
     first, second = sizes
-    found = [Weight(name, of, (size - first.get((of, name), 0)) / half) for (of, name), size in second.items()]
-    return [*(weight for weight in found if weight.bytes >= 1), Weight("WAL of the appends", "", wal[-1] / half)]
+    found = [Weight(name, of, round((size - first.get((of, name), 0)) / half)) for (of, name), size in second.items()]
+    return [*(weight for weight in found if weight.bytes > 0), Weight("WAL of the appends", "", round(wal[-1] / half))]
 
 
 async def rates(server: Postgres) -> dict[tuple[int, int], float]:
