@@ -55,6 +55,14 @@ def serve() -> None:
 
 
 @cli.command()
+def migrate() -> None:
+    """Make the database's schema or bring it up to date, as `serve` does first where its user may."""
+    from service.migrating import migrate as bring_up_to_date  # noqa: PLC0415
+
+    asyncio.run(bring_up_to_date(read_environment()))
+
+
+@cli.command()
 def token(
     tenant: Annotated[str, typer.Option(help="Tenant id.")],
     user: Annotated[str, typer.Option(help="User id, the claim `sub`.")],

@@ -18,6 +18,11 @@ def steps(engine: str) -> list[str]:
     return [file.read_text() for file in sorted(folder.iterdir(), key=lambda file: file.name)]
 
 
+def rights() -> str:
+    """What the service's role may do on PostgreSQL, told anew after each migration."""
+    return files("service.store").joinpath("schema", "rights.sql").read_text()
+
+
 def missing(engine: str, found: int) -> list[str]:
     """What a database of version `found` lacks. Raises SchemaTooNew."""
     known = steps(engine)

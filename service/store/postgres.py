@@ -13,7 +13,7 @@ from service.store.away import available
 from service.store.connections import Connections
 from service.store.json_rows import json_rows
 from service.store.log import Unreachable
-from service.store.migrations import missing
+from service.store.migrations import missing, rights
 from service.store.primary import Primary
 
 LONG_SECONDS = 3600.0
@@ -68,6 +68,8 @@ class Postgres:
                     await _warn_of_lost_commits(connection)
             finally:
                 connection.terminate()
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise Unreachable(f"PostgreSQL: {error}; let `ims migrate` be run by the schema's owner first") from error
         except (Unavailable, asyncpg.PostgresError, ValueError, OverflowError) as error:
             raise Unreachable(f"PostgreSQL cannot be used: {error}") from error
 
@@ -113,14 +115,17 @@ class Postgres:
                 await connection.execute(statement)
 
     async def _migrate(self, connection: Any) -> None:
+        if not missing("postgres", await _version(connection)):
+            return  # whoever only uses the schema may not be allowed to make one
         async with connection.transaction():
             await _lock_definitions(connection)
             await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self.schema}")
             await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL)")
-            found = await connection.fetchval("SELECT max(version) FROM schema_version") or 0
+            found = await _version(connection)
             for number, sql in enumerate(missing("postgres", found), start=found + 1):
                 await connection.execute(sql.replace("{schema}", self.schema))
                 await connection.execute("INSERT INTO schema_version VALUES ($1)", number)
+            await connection.execute(rights().replace("{schema}", self.schema))
 
 
 class PostgresRows:
@@ -152,6 +157,12 @@ def _at_once(sql: str, parameters: Sequence[Any]) -> tuple[str, list[str]]:
     columns = [f"c{place}" for place in range(1, len(parameters) + 1)]
     typed = ", ".join(f"{column} {parameter.name}" for column, parameter in zip(columns, parameters, strict=True))
     return _VALUES.sub(f"SELECT * FROM json_to_recordset($1) AS row ({typed})", sql, count=1), columns  # noqa: S608 - the server names the types
+
+
+async def _version(connection: Any) -> int:
+    if await connection.fetchval("SELECT to_regclass('schema_version')") is None:
+        return 0
+    return await connection.fetchval("SELECT max(version) FROM schema_version") or 0
 
 
 async def _lock_definitions(connection: Any) -> None:
