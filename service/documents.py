@@ -59,6 +59,8 @@ class Shelf:
 
 class Documents:
     def __init__(self, database: Database, feed: Feed, freshness: Freshness) -> None:
+        self.hits = self.misses = 0
+        """Gets that memory could answer, and that the read models were asked for."""
         self._database, self._feed, self._freshness = database, feed, freshness
         self._old, self._new = Shelf(MAX_BYTES), Shelf(MAX_NEW_BYTES)
         self._changed: OrderedDict[int, int] = OrderedDict()
@@ -71,7 +73,9 @@ class Documents:
         """Version and document, as fresh as `Freshness.current` has them. Raises what that raises, and Unavailable."""
         kept = self._old.get(id.int) or self._new.get(id.int)
         if kept is not None and kept.tenant_id == tenant_id and self._freshness.heard_enough(tenant_id, minimum):
+            self.hits += 1
             return kept.version, kept.document
+        self.misses += 1
         models = await self._freshness.current(tenant_id, minimum)
         as_of = self._freshness.position.value
         found = await models.incidents.get(self._database, tenant_id, str(id))

@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+from projections.audit_tree import FOLLOWER as AUDIT
 from projections.database import Unavailable
 from projections.follower import Follower
 from projections.read_models import FOLLOWER as READ_MODELS
 from projections.stream import FOLLOWER as PUBLISHER
+from service.aggregates import Aggregates
+from service.documents import Documents
 from service.parts import Parts
 from service.status import follower_states
 
@@ -23,8 +26,10 @@ async def measure(parts: Parts) -> None:
     metrics.stopped.labels(parts.stopped).set(bool(parts.stopped))
     metrics.streams.set(parts.tail.readers)
     metrics.streams_dropped.set(parts.tail.dropped)
-    metrics.lookups.set(parts.aggregates.hits, "aggregates", "hit")
-    metrics.lookups.set(parts.aggregates.misses, "aggregates", "miss")
+    caches: dict[str, Aggregates | Documents] = {"aggregates": parts.aggregates, "documents": parts.documents}
+    for name, cache in caches.items():
+        metrics.lookups.set(cache.hits, name, "hit")
+        metrics.lookups.set(cache.misses, name, "miss")
     for use, connections in parts.pool_use().items():
         metrics.pool.labels(use).set(connections)
     await _measure_followers(parts)
@@ -39,11 +44,14 @@ async def _measure_followers(parts: Parts) -> None:
         states = []
     metrics = parts.metrics
     for name, follower in followed.items():
-        metrics.held.labels(name).set(follower is not None and follower.holding)
-        metrics.outdated.labels(name).set(follower is not None and bool(follower.outdated))
+        if follower is not None:
+            metrics.held.labels(name).set(follower.holding)
+            metrics.outdated.labels(name).set(bool(follower.outdated))
     for state in states:
         name = state["name"]
         if name in followed:  # an older release's row stays where it was, and is nobody's lag
+            if followed[name] is None:
+                metrics.held.labels(name).set(0)
             metrics.position.labels(name).set(state["position"])
             metrics.lag_events.labels(name).set(state["lag_events"])
             metrics.lag_seconds.labels(name).set(state["lag_seconds"])
@@ -53,5 +61,6 @@ async def _measure_followers(parts: Parts) -> None:
 def _followed(parts: Parts) -> Iterator[tuple[str, Follower[Any] | None]]:
     """What this service has followers for, and the follower where this process has one."""
     yield READ_MODELS, parts.follower
+    yield AUDIT, parts.auditing and parts.auditing.follower
     if parts.settings.redis_url and parts.settings.streams:
         yield PUBLISHER, parts.publisher and parts.publisher.follower

@@ -1,7 +1,8 @@
 """What every request passes: a trace id, who asks, the time it took, and an answer for every error."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import structlog
 from aiohttp import hdrs, web
@@ -19,6 +20,8 @@ from service.parts import Parts
 from service.randomness import random_trace_id
 
 API = "/v1/"
+
+_NAMED_BY_CLIENTS = frozenset({"ATTRIBUTE_UNKNOWN", "MEMBER_UNKNOWN", "PARAMETER_UNKNOWN"})
 
 _log = structlog.get_logger(__name__)
 _propagator = TraceContextTextMapPropagator()
@@ -85,6 +88,16 @@ def trace_id_of(request: web.Request) -> str:
     return random_trace_id()
 
 
+def _names_ours(shown: Mapping[str, Any]) -> bool:
+    """Whether the field is one of the API's; a name that nobody knows is something that was sent."""
+    return "field" in shown and shown["code"] not in _NAMED_BY_CLIENTS
+
+
+def _known(field: str) -> str:
+    """`attributes` for one of them: tenants name those."""
+    return field.partition(".")[0]
+
+
 def _of_the_router(error: web.HTTPException) -> Failure:
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ",".join(sorted(error.allowed_methods))
@@ -104,7 +117,7 @@ def _report(request: web.Request, problem: Failure, cause: Exception | None) -> 
         route=getattr(request.match_info.route.resource, "canonical", "unknown"),
         status=problem.status,
         codes=[shown["code"] for shown in problem.errors],
-        fields=[shown["field"] for shown in problem.errors if "field" in shown],
+        fields=[_known(shown["field"]) for shown in problem.errors if _names_ours(shown)],
         trace_id=request[TRACE_ID],
         tenant_id=getattr(request.get(IDENTITY), "tenant_id", None),
         exc_info=cause if problem.status == 500 else None,

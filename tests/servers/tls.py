@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 CHUNK = 65536
+SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 
 
 class TlsFront:
@@ -27,9 +28,9 @@ class TlsFront:
 
     async def __aenter__(self) -> Self:
         _write_certificates(self.ca_file, self._chain)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self._chain)
-        self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(self._chain)
+        self._listener = await self._listen()
         self.port = self._listener.sockets[0].getsockname()[1]
         return self
 
@@ -39,12 +40,37 @@ class TlsFront:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._context)
+
     async def _serve(self, from_client: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         from_server, server = await asyncio.open_connection("127.0.0.1", self._upstream)
         for source, target in ((from_client, server), (from_server, client)):
             task = asyncio.create_task(_pass_on(source, target))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+
+class PostgresTlsFront(TlsFront):
+    """PostgreSQL's clients first ask in the clear whether there is TLS. `greeted`: how many did."""
+
+    greeted = 0
+
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_server(self._greet, "127.0.0.1", 0)
+
+    async def _greet(self, from_client: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        if await from_client.readexactly(len(SSL_REQUEST)) != SSL_REQUEST:
+            client.close()
+            return
+        client.write(b"S")
+        try:
+            await client.start_tls(self._context)
+        except (OSError, ssl.SSLError):
+            client.close()  # it did not like the certificate
+            return
+        self.greeted += 1
+        await self._serve(from_client, client)
 
 
 async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
