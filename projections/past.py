@@ -32,7 +32,8 @@ class Past:
         self._insert = f"INSERT INTO {self.table} ({COLUMNS}, to_position) VALUES ({marks})"
         named = dialect.among("occ_lock", 3)
         self._versions = self._found(named, named)
-        self._at = self._found("from_position <= $3", "from_position <= $3 AND to_position > $3")
+        # With a sign before it, no planner takes the index of lists for one incident.
+        self._at = self._found("from_position <= $3", "from_position <= $3 AND +to_position > $3")
 
     def tables(self) -> list[str]:
         return [
@@ -42,8 +43,8 @@ class Past:
     def indexes(self) -> list[str]:
         return [
             f"CREATE UNIQUE INDEX IF NOT EXISTS {self.table}_versions ON {self.table} (tenant_id, id, occ_lock)",
-            # For lists of a time not long ago: few versions were superseded since.
-            f"CREATE INDEX IF NOT EXISTS {self.table}_to ON {self.table} (tenant_id, to_position)",
+            # For lists: the sooner ago, the fewer versions to look at, and of those that did not hold only the index.
+            f"CREATE INDEX IF NOT EXISTS {self.table}_held ON {self.table} (tenant_id, to_position, from_position)",
         ]
 
     def compared(self) -> list[Compared]:
