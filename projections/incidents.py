@@ -116,10 +116,9 @@ class Incidents:
         _, version, document = found[0]
         return version, document
 
-    async def deleted(self, database: Database, tenant_id: str, id: str) -> bool | None:
-        """Whether it is; None where there never was such an incident."""
-        found = await database.fetch(self._get, tenant_id, id)
-        return bool(found[0][0]) if found else None
+    async def known(self, database: Database, tenant_id: str, id: str) -> bool:
+        """Whether there is such an incident, deleted or not."""
+        return bool(await database.fetch(self._get, tenant_id, id))
 
     async def tally(self, database: Database, tenant_id: str) -> list[tuple[str, str, str, int]]:
         """How many incidents have each combination of status, type and severity."""

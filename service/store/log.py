@@ -141,15 +141,12 @@ class Log(Protocol):
         """A tenant's rows beyond the position `after`, at most `limit`; looks at no others."""
         ...
 
-    async def of_subject(self, subject_id: UUID, after: int, limit: int, offset: int = 0) -> list[Row]:
-        """The same for what is about one incident, its comments included, or about one schema of attributes.
-
-        `offset`: as many rows are left out first.
-        """
+    async def of_subject(self, subject_id: UUID, after: int, limit: int) -> list[Row]:
+        """The same for what is about one incident, its comments included, or about one schema of attributes."""
         ...
 
-    async def count_of_subject(self, subject_id: UUID) -> int:
-        """How many events are about it."""
+    async def page_of_subject(self, subject_id: UUID, after: int, limit: int, offset: int) -> tuple[list[Row], int]:
+        """The same but for the first `offset` rows, and how many events are about it in all, of one snapshot."""
         ...
 
     async def position_at(self, at: datetime) -> int:

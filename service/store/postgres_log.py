@@ -47,9 +47,13 @@ _OF_TENANT = (
 _OF_SUBJECT = (
     _ROW
     + """WHERE (subject_id, notification_id) > ($1, $2) AND subject_id <= $1
-         ORDER BY subject_id, notification_id LIMIT $3 OFFSET $4"""
+         ORDER BY subject_id, notification_id LIMIT $3"""
 )
-_COUNT_OF_SUBJECT = "SELECT count(*) FROM log WHERE subject_id = $1"
+_PAGE_OF_SUBJECT = (
+    "SELECT page.*, counted.total FROM (SELECT count(*) AS total FROM log WHERE subject_id = $1) AS counted LEFT JOIN ("
+    + _OF_SUBJECT
+    + " OFFSET $4) AS page ON true ORDER BY page.notification_id"
+)
 # Times rise with the positions: leaps from 2**40 down to 1, each taken where it does not go beyond the time or the end.
 _POSITION_AT = """WITH RECURSIVE leaps (reached, leap) AS (
                       SELECT 0::bigint, 1099511627776
@@ -145,11 +149,12 @@ class PostgresLog:
     async def of_tenant(self, tenant_id: str, after: int, limit: int) -> list[Row]:
         return await self._rows(_OF_TENANT, tenant_id, after, limit)
 
-    async def of_subject(self, subject_id: UUID, after: int, limit: int, offset: int = 0) -> list[Row]:
-        return await self._rows(_OF_SUBJECT, subject_id, after, limit, offset)
+    async def of_subject(self, subject_id: UUID, after: int, limit: int) -> list[Row]:
+        return await self._rows(_OF_SUBJECT, subject_id, after, limit)
 
-    async def count_of_subject(self, subject_id: UUID) -> int:
-        return int((await self._postgres.fetch(_COUNT_OF_SUBJECT, subject_id))[0][0])
+    async def page_of_subject(self, subject_id: UUID, after: int, limit: int, offset: int) -> tuple[list[Row], int]:
+        rows = await self._postgres.fetch(_PAGE_OF_SUBJECT, subject_id, after, limit, offset)
+        return [_row(*row) for *row, _ in rows if row[0] is not None], rows[0][-1]
 
     async def position_at(self, at: datetime) -> int:
         return int((await self._postgres.fetch(_POSITION_AT, at))[0][0])

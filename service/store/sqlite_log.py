@@ -34,10 +34,12 @@ _BY_AGGREGATE = (
          ORDER BY originator_id, originator_version LIMIT ?"""
 )
 _OF_TENANT = _ROW + "WHERE tenant_id = ? AND notification_id > ? ORDER BY tenant_id, notification_id LIMIT ?"
-_OF_SUBJECT = (
-    _ROW + "WHERE subject_id = ? AND notification_id > ? ORDER BY subject_id, notification_id LIMIT ? OFFSET ?"
+_OF_SUBJECT = _ROW + "WHERE subject_id = ? AND notification_id > ? ORDER BY subject_id, notification_id LIMIT ?"
+_PAGE_OF_SUBJECT = (
+    "SELECT page.*, counted.total FROM (SELECT count(*) AS total FROM log WHERE subject_id = ?) AS counted LEFT JOIN ("
+    + _OF_SUBJECT
+    + " OFFSET ?) AS page ON true ORDER BY page.notification_id"
 )
-_COUNT_OF_SUBJECT = "SELECT count(*) FROM log WHERE subject_id = ?"
 # Times rise with the positions: leaps from 2**40 down to 1, each taken where it does not go beyond the time or the end.
 _POSITION_AT = """WITH RECURSIVE leaps (reached, leap) AS (
                       SELECT 0, 1099511627776
@@ -102,11 +104,13 @@ class SqliteLog:
     async def of_tenant(self, tenant_id: str, after: int, limit: int) -> list[Row]:
         return await self._rows(_OF_TENANT, tenant_id, after, limit)
 
-    async def of_subject(self, subject_id: UUID, after: int, limit: int, offset: int = 0) -> list[Row]:
-        return await self._rows(_OF_SUBJECT, subject_id.hex, after, limit, offset)
+    async def of_subject(self, subject_id: UUID, after: int, limit: int) -> list[Row]:
+        return await self._rows(_OF_SUBJECT, subject_id.hex, after, limit)
 
-    async def count_of_subject(self, subject_id: UUID) -> int:
-        return int((await self._fetch(_COUNT_OF_SUBJECT, subject_id.hex))[0][0])
+    async def page_of_subject(self, subject_id: UUID, after: int, limit: int, offset: int) -> tuple[list[Row], int]:
+        subject = subject_id.hex
+        rows = await self._fetch(_PAGE_OF_SUBJECT, subject, subject, after, limit, offset)
+        return [_row(row) for *row, _ in rows if row[0] is not None], rows[0][-1]
 
     async def position_at(self, at: datetime) -> int:
         return int((await self._fetch(_POSITION_AT, (at - _EPOCH) // _MICROSECOND))[0][0])

@@ -192,8 +192,11 @@ class TestLog:
         assert [row.position for row in await log.of_subject(A, 2, 3)] == [6, 7, 11]
         assert {row.subject_id for row in await log.of_subject(A, 0, 100)} == {A}
         assert await log.of_subject(uuid4(), 0, 9) == []
-        assert [row.position for row in await log.of_subject(A, 2, 3, offset=2)] == [11, 12, 16]
-        assert [await log.count_of_subject(subject) for subject in (A, B, uuid4())] == [8, 4, 0]
+        for after, limit, offset, positions in ((0, 3, 0, [1, 2, 6]), (2, 3, 2, [11, 12, 16]), (0, 9, 9, [])):
+            rows, total = await log.page_of_subject(A, after, limit, offset)
+            assert ([row.position for row in rows], total) == (positions, 8)
+            assert rows == [row for row in await log.of_subject(A, 0, 100) if row.position in positions]
+        assert await log.page_of_subject(uuid4(), 0, 9, 0) == ([], 0)
 
     async def test_the_position_at_a_time_is_the_last_one_recorded_by_then(self, log: Log) -> None:
         moment, endless = timedelta(microseconds=1), datetime(2999, 12, 31, tzinfo=UTC)
