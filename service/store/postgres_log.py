@@ -49,11 +49,8 @@ _OF_SUBJECT = (
     + """WHERE (subject_id, notification_id) > ($1, $2) AND subject_id <= $1
          ORDER BY subject_id, notification_id LIMIT $3"""
 )
-_PAGE_OF_SUBJECT = (
-    "SELECT page.*, counted.total FROM (SELECT count(*) AS total FROM log WHERE subject_id = $1) AS counted LEFT JOIN ("
-    + _OF_SUBJECT
-    + " OFFSET $4) AS page ON true ORDER BY page.notification_id"
-)
+_COUNTED = "SELECT page.*, counted.total FROM (SELECT count(*) AS total FROM log WHERE subject_id = $1) AS counted "
+_PAGE_OF_SUBJECT = _COUNTED + f"LEFT JOIN ({_OF_SUBJECT} OFFSET $4) AS page ON true ORDER BY page.notification_id"
 # Times rise with the positions: leaps from 2**40 down to 1, each taken where it does not go beyond the time or the end.
 _POSITION_AT = """WITH RECURSIVE leaps (reached, leap) AS (
                       SELECT 0::bigint, 1099511627776

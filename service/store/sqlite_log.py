@@ -35,11 +35,8 @@ _BY_AGGREGATE = (
 )
 _OF_TENANT = _ROW + "WHERE tenant_id = ? AND notification_id > ? ORDER BY tenant_id, notification_id LIMIT ?"
 _OF_SUBJECT = _ROW + "WHERE subject_id = ? AND notification_id > ? ORDER BY subject_id, notification_id LIMIT ?"
-_PAGE_OF_SUBJECT = (
-    "SELECT page.*, counted.total FROM (SELECT count(*) AS total FROM log WHERE subject_id = ?) AS counted LEFT JOIN ("
-    + _OF_SUBJECT
-    + " OFFSET ?) AS page ON true ORDER BY page.notification_id"
-)
+_COUNTED = "SELECT page.*, counted.total FROM (SELECT count(*) AS total FROM log WHERE subject_id = ?) AS counted "
+_PAGE_OF_SUBJECT = _COUNTED + f"LEFT JOIN ({_OF_SUBJECT} OFFSET ?) AS page ON true ORDER BY page.notification_id"
 # Times rise with the positions: leaps from 2**40 down to 1, each taken where it does not go beyond the time or the end.
 _POSITION_AT = """WITH RECURSIVE leaps (reached, leap) AS (
                       SELECT 0, 1099511627776

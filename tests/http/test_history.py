@@ -1,5 +1,6 @@
 """The history of an incident: each change, who made it, from what to what; and bringing an earlier version back."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -159,6 +160,18 @@ async def test_what_was_valid_once_comes_back_although_it_would_be_refused_today
     api = await serve(status_codes=("NEW", "OPEN"))
     back = (await api.post(f"{path}/revert", {"version": 0, "occ_lock": 1})).data
     assert (back["status"], back["attributes"]) == ("INVESTIGATING", {"count": 1})
+
+
+@both_engines
+async def test_of_reverts_that_race_one_succeeds(api: Api) -> None:
+    path = at((await api.report(name="One"))["id"])
+    await api.patch(path, {"name": "Two"})
+    answers = await asyncio.gather(
+        *(api.by(f"u{number}").post(f"{path}/revert", {"version": 0, "occ_lock": 1}) for number in range(8))
+    )
+    assert sorted(answer.status for answer in answers) == [200] + [409] * 7
+    assert {answer.code for answer in answers if answer.status == 409} == {"LOCK_STALE"}
+    assert ((await api.get(path)).data["occ_lock"], (await api.get(path)).data["name"]) == (2, "One")
 
 
 @both_engines
