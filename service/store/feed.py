@@ -16,6 +16,7 @@ from domain.event import Recorded
 from projections.database import Unavailable
 from service.store.log import Log, Row
 from service.store.mapper import UnreadableEvent, recorded_of
+from service.store.read_ahead import ReadAhead
 from service.store.watermark import Watermark
 
 LOOK_SECONDS = 1.0
@@ -34,7 +35,7 @@ class Feed:
 
     def __init__(self, log: Log) -> None:
         self.head = Watermark()
-        self._log = log
+        self._log, self._pages = log, ReadAhead(log)
         self._window: deque[Recorded] = deque(maxlen=WINDOW)
         self._bell = asyncio.Event()
         self._looked_at = float("-inf")
@@ -103,7 +104,7 @@ class Feed:
         if recent is not None:
             return recent
         facts: list[Recorded] = []
-        for row in await self._log.read(position, min(limit, READ_EVENTS)):
+        for row in await self._pages.after(position, min(limit, READ_EVENTS)):
             try:
                 facts.append(recorded_of(row))
             except UnreadableEvent:

@@ -8,6 +8,7 @@ from service.store.feed import READ_EVENTS, Feed
 from service.store.history import told_of
 from service.store.log import Log
 from service.store.mapper import UnreadableEvent
+from service.store.read_ahead import ReadAhead
 
 
 class LogPositions:
@@ -32,7 +33,7 @@ class WholeFeed:
     """The feed of a process, with what was erased in its place."""
 
     def __init__(self, feed: Feed, log: Log) -> None:
-        self._feed, self._log = feed, log
+        self._feed, self._pages = feed, ReadAhead(log)
 
     async def after(self, position: int, limit: int, timeout: float) -> Sequence[Fact]:
         """The next events beyond `position`; empty when none came within `timeout` seconds.
@@ -45,7 +46,7 @@ class WholeFeed:
         if recent is not None:
             return recent
         facts: list[Fact] = []
-        for row in await self._log.read(position, min(limit, READ_EVENTS)):
+        for row in await self._pages.after(position, min(limit, READ_EVENTS)):
             try:
                 facts.append(told_of(row))
             except UnreadableEvent:

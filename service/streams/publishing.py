@@ -25,7 +25,7 @@ from service.tracing.following import traced
 from service.tracing.spans import Spans
 
 PREFIX = "ims:events"
-PAUSE_SECONDS, PAUSE_SECONDS_PER_EVENT = 0.02, 0.0005
+PAUSE_SECONDS, PAUSE_SECONDS_PER_EVENT = 0.05, 0.0005
 """Between two batches: up to a thousand events a second subscribers wait for two or three milliseconds; beyond that the
 batches grow, and the API pays for fewer of them."""
 LOG_DIGITS = 12

@@ -1,0 +1,44 @@
+"""The log by pages, for one who catches up: while one page is worked on, the next is already being read."""
+
+import asyncio
+from typing import Final, NamedTuple
+
+from service.store.log import Log, Row
+
+MAX_AGE_SECONDS: Final = 1.0
+"""A page that was asked for longer ago is read again: what stands in it may have been erased meanwhile."""
+
+
+class _Coming(NamedTuple):
+    after: int
+    asked_at: float
+    page: asyncio.Task[list[Row]]
+
+
+class ReadAhead:
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._coming: _Coming | None = None
+
+    async def after(self, position: int, limit: int) -> list[Row]:
+        """The rows beyond a position, at most `limit`. Raises Unavailable."""
+        coming, self._coming = self._coming, None
+        rows: list[Row] = []
+        if coming is not None and coming.after == position and self._age(coming) < MAX_AGE_SECONDS:
+            rows = await coming.page
+        if not rows or len(rows) > limit:
+            rows = await self._log.read(position, limit)
+        if len(rows) == limit:  # there is more
+            page = asyncio.create_task(self._log.read(rows[-1].position, limit))
+            page.add_done_callback(_noted)
+            self._coming = _Coming(rows[-1].position, asyncio.get_running_loop().time(), page)
+        return rows
+
+    def _age(self, coming: _Coming) -> float:
+        return asyncio.get_running_loop().time() - coming.asked_at
+
+
+def _noted(page: asyncio.Task[list[Row]]) -> None:
+    """What went wrong is raised to whoever wants the page; where nobody does, it is of no matter."""
+    if not page.cancelled():
+        page.exception()
