@@ -1,0 +1,76 @@
+"""HAProxy as `deploy/haproxy.cfg` has it: one address for all processes, one of which dies, leaves, comes back."""
+
+import asyncio
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientError, ClientSession
+
+from tests.faults.audit import audit
+from tests.faults.load import authorization
+from tests.machines.steady import steady
+from tests.projections.building import soon
+from tests.servers.children import free_port, spawn
+from tests.servers.process import ServiceProcess
+
+CONFIGURATION = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"
+RATE = 100
+PAUSE_SECONDS = 1.5
+"""As long as HAProxy takes to notice who is back."""
+END_SECONDS = 10
+
+pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="needs haproxy")
+
+
+@contextmanager
+def haproxy(folder: Path, processes: list[ServiceProcess]) -> Iterator[str]:
+    """The address of one that runs as configured, but for where the processes are: there is no name server here."""
+    port = free_port()
+    servers = "\n".join(
+        f"    server process{number} {process.url.removeprefix('http://')}" for number, process in enumerate(processes)
+    )
+    text = CONFIGURATION.read_text().replace("bind :8080", f"bind 127.0.0.1:{port}")
+    text = re.sub(r"\nresolvers .*?\n\n", "\n", text, flags=re.DOTALL)
+    text = text.replace(" resolvers docker init-addr libc,none", "")
+    text = re.sub(r"    server-template .*", servers, text)
+    (folder / "haproxy.cfg").write_text(text)
+    child = spawn(["haproxy", "-db", "-f", folder / "haproxy.cfg"], log=folder / "haproxy.log")
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        child.terminate()
+        child.wait(END_SECONDS)
+
+
+async def test_a_process_that_dies_or_leaves_or_comes_back_is_not_felt(
+    start_service: Callable[..., ServiceProcess], postgres_dsn: str, tmp_path: Path
+) -> None:
+    processes = [start_service(database_url=postgres_dsn, rate_limit="off") for _ in range(2)]
+    with haproxy(tmp_path, processes) as url:
+
+        async def answers() -> bool:
+            async with ClientSession() as session:
+                try:
+                    async with session.get(f"{url}/readyz") as answer:
+                        return answer.status == 200
+                except ClientError:
+                    return False
+
+        await soon(answers)
+        async with steady([url], authorization(processes[0]), RATE) as seen:
+            for process, end in zip(processes, ("kill", "terminate"), strict=True):
+                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.to_thread(getattr(process, end))
+                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.to_thread(process.start)
+            await asyncio.sleep(PAUSE_SECONDS)
+    assert seen.acknowledged
+    assert not seen.failed
+    await audit(postgres_dsn, seen.acknowledged)
+    told = (tmp_path / "haproxy.log").read_text()
+    assert '"path":"/v1/incident"' in told
+    assert "Bearer" not in told
