@@ -73,7 +73,19 @@ async def test_a_tenants_lists_counts_and_definitions_are_its_own(api: Api) -> N
     created = await api.report(name="Secret plan", attributes={"count": 1})
     await api.deployer.post(f"{PATH}/attributes", {"name": "secret", "type": "STRING"})
     other = api.by(tenant="other").deployer
-    for query in ("", "?page=1", "?cursor=", "?q=secret", "?attributes.count=1", "?status=NEW", "?reported_by=Ann"):
+    as_of = "?as_of=2999-12-31T00:00:00Z"
+    for query in (
+        "",
+        "?page=1",
+        "?cursor=",
+        as_of,
+        f"{as_of}&page=1",
+        f"{as_of}&cursor=",
+        "?q=secret",
+        "?attributes.count=1",
+        "?status=NEW",
+        "?reported_by=Ann",
+    ):
         assert (await other.get(f"{PATH}{query}")).data == {"incidents": [], "total": 0}
     assert (await other.get(f"{PATH}/counts")).data["total"] == 0
     assert "secret" not in (await other.get(f"{PATH}/attributes?retired=true")).raw.decode()

@@ -1,6 +1,7 @@
 """What the domain accepts, every read model on either engine stores, and gives back exactly as it was."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -34,6 +35,8 @@ async def test_whatever_is_accepted_comes_back_exactly(
     by = replace(ANN, tenant_id=tenant, user_name=name[:50])
     incident = Incident.report(by, uuid4(), first, some, CODES, TYPES)
     incident.edit(by, second, others, 0, CODES, TYPES)
+    reverted = deepcopy(incident)
+    reverted.revert(by, 0, Incident.report(by, incident.id, first, some, CODES, TYPES), 1)
     comment = Comment.add(by, uuid4(), incident.id, text)
     facts = await build.record(*_new(incident), *_new(comment))
     await build.catch_up()
@@ -56,6 +59,19 @@ async def test_whatever_is_accepted_comes_back_exactly(
         listed = await models.incidents.current.page(database, tenant, wanted, NEWEST_FIRST, 10)
         assert orjson.loads(listed.documents) == expected, wanted
         assert listed.total == 1
+
+    # And each version is kept as it was.
+    back = await build.record(*_new(reverted)[2:])
+    await build.catch_up()
+    facts = [*facts[:2], *back]
+    versions = await models.incidents.past.versions(database, tenant, str(incident.id), [0, 1, 2, 3])
+    assert [orjson.loads(versions[number].document) for number in range(len(facts))] == [
+        incident_document(fold(facts[: number + 1])) for number in range(len(facts))
+    ]
+    assert len(versions) == len(facts)
+    then = models.incidents.past.as_of(facts[1].position, deleted_since=False)
+    for wanted in _filters(document):
+        assert orjson.loads((await then.page(database, tenant, wanted, NEWEST_FIRST, 10)).documents) == expected
 
 
 @pytest.mark.parametrize(
