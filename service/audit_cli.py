@@ -29,8 +29,6 @@ def moment(text: str) -> datetime:
 
 
 File = Annotated[Path, typer.Argument(help="A file; `-` for stdin or stdout.", show_default=False)]
-
-
 Incident = Annotated[UUID, typer.Argument(help="The incident's id.", show_default=False)]
 Moment = Annotated[
     datetime | None,
