@@ -37,17 +37,14 @@ async def one_of_the_past(call: Call) -> tuple[int, bytes]:
     if "version" in parameters and "as_of" in parameters:
         parameters.fault("PARAMETER_INVALID", "a version does not go with a time", "as_of")
     parameters.done()
-    if at is None:
+    if at is not None:
+        found = await _at(call, at)
+    elif "version" in parameters:
         found = (await _versions(call, version)).get(version)
-        if found is None:
-            raise Absent
-    else:
-        position = await call.parts.log.position_at(at)
-        models = await call.read_models(position)
-        found = await models.incidents.past.at(call.parts.database, call.tenant_id, str(call.id()), position)
-        if found is None or found.deleted:
-            raise Absent
-        _shown(call, found.deleted_now)
+    else:  # a query of nothing, such as `?&`
+        return await call.document()
+    if found is None:
+        raise Absent
     return found.occ_lock, found.document
 
 
@@ -83,6 +80,16 @@ def moment_of(parameters: Parameters) -> datetime | None:
     """The time that `as_of` names. It is inclusive, and what the log records has no more than six digits."""
     instant = parameters.moment("as_of")
     return None if instant is None else recordable(instant)
+
+
+async def _at(call: Call, at: datetime) -> Found | None:
+    position = await call.parts.log.position_at(at)
+    models = await call.read_models(position)
+    found = await models.incidents.past.at(call.parts.database, call.tenant_id, str(call.id()), position)
+    if found is None or found.deleted:
+        return None
+    _shown(call, found.deleted_now)
+    return found
 
 
 async def _versions(call: Call, *wanted: int) -> dict[int, Found]:
