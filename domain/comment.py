@@ -5,6 +5,7 @@ from uuid import UUID
 
 from eventsourcing.domain import Aggregate
 
+from domain.erasure import OF_COMMENT, Erasing, Fields, faults_of_erasure, normal
 from domain.errors import Absent, Forbidden, Invalid
 from domain.event import Act, ActEvent, Json, Kept, Match
 from domain.rules import COMMENT_TEXT
@@ -20,6 +21,8 @@ class Comment(Kept):
         self.author_id = user_id
         self.author_name = user_name
         self.removed = False
+        self.erased = False
+        """All of it is gone; `removed` is true then as well."""
 
     class Event(Kept.Event, ActEvent):
         TOPIC = "CommentEvent"
@@ -64,6 +67,19 @@ class Comment(Kept):
         def changes(self) -> dict[str, Json]:
             return {"text": {"from": self.old_text, "to": None}}
 
+    class CommentErased(Event, Erasing):
+        TOPIC = "CommentErased"
+
+        def nothing(self) -> "Comment":
+            comment = Comment.unborn(self)
+            Comment.__init__(comment, self.incident_id, "", self.tenant_id, "", "")
+            return comment
+
+        def apply(self, comment: "Comment") -> None:
+            comment.text = comment.author_id = comment.author_name = ""
+            comment.removed = comment.erased = True
+            comment.updated_by = self.user_id
+
     @classmethod
     def add(cls, act: Act, id: UUID, incident_id: UUID, text: str) -> "Comment":
         """Raises Invalid."""
@@ -82,6 +98,24 @@ class Comment(Kept):
         """Only its author or a moderator, and for good. Raises Absent, Forbidden, Unmatched, Stale."""
         self._allow(act, occ_lock, match, moderator)
         self.trigger_event(self.CommentRemoved, incident_id=self.incident_id, old_text=self.text, **act.facts())
+
+    def erase(
+        self, act: Act, fields: Fields, reason: str, redacted: dict[str, str], occ_lock: int | None, match: Match = None
+    ) -> None:
+        """Its text is all that there is of it, so it is gone for good whatever is named; removed before or not.
+
+        Raises Absent, Unmatched, Stale, Invalid.
+        """
+        if self.erased:
+            raise Absent
+        self.expect(occ_lock, match)
+        faults = faults_of_erasure(fields, reason, OF_COMMENT)
+        if faults:
+            raise Invalid(faults)
+        self.trigger_event(
+            self.CommentErased,
+            incident_id=self.incident_id, fields=normal(fields), reason=reason, redacted=redacted, **act.facts(),
+        )  # fmt: skip
 
     def _allow(self, act: Act, occ_lock: int | None, match: Match, moderator: bool) -> None:
         if self.removed:

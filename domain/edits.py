@@ -1,6 +1,6 @@
 """From what a client sends to what changes: members filled up, attributes merged, differences found."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from domain.attribute_types import Definitions
 from domain.attribute_values import ATTRIBUTES, coerced
@@ -23,6 +23,15 @@ def merged(
     given = {name: value for name, value in patch.items() if value is not None}
     kept = {name: value for name, value in stored.items() if name not in patch}
     return {**kept, **coerced(given, stored, definitions, faults)}
+
+
+def touched(patch: Mapping[str, Json], ever_changed: Iterable[str]) -> set[str]:
+    """The members that a merge patch of an incident is about; where all attributes go, all that there ever were."""
+    members = {member for member in patch if member in DETAILS}
+    attributes = patch.get("attributes", {})
+    if attributes is None:
+        return members.union(member for member in ever_changed if member.startswith(ATTRIBUTES))
+    return members.union(ATTRIBUTES + name for name in attributes)
 
 
 def edits_between(

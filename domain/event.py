@@ -1,6 +1,6 @@
 """What every event says of itself: who, when, which command, which request; and an event with its place in the log."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, Self
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from eventsourcing.domain import Aggregate, AggregateEvent
 
+from domain.erased import Erased
 from domain.errors import Stale, Unmatched
 from domain.moments import utc_text
 
@@ -56,6 +57,8 @@ class ActEvent(AggregateEvent):
     request_digest: str
 
     TOPIC: ClassVar[str]
+    erased: ClassVar[Sequence[str]] = ()
+    """Members whose content was taken out of this event; its state in the log names them beside its fields."""
 
     @property
     def subject_id(self) -> UUID:
@@ -130,9 +133,18 @@ class Recorded(NamedTuple):
     digest: bytes
 
 
-def fold(facts: Iterable[Recorded], aggregate: Kept | None = None) -> Any:
-    """The aggregate after these events, or None where there is neither; its times are those of the log."""
+Fact = Recorded | Erased
+"""What stands at a position of the log."""
+
+
+def fold(facts: Iterable[Fact], aggregate: Kept | None = None) -> Any:
+    """The aggregate after these events, or None where there is neither; its times are those of the log.
+
+    What was erased says nothing; the event that erased it says what is there since.
+    """
     for fact in facts:
+        if isinstance(fact, Erased):
+            continue
         folded: Any = fact.event.mutate(aggregate)
         folded.recorded(fact.recorded_at)
         aggregate = folded

@@ -1,4 +1,4 @@
-"""An incident: reported once, edited any number of times, deleted and restored. One command, one event, one version."""
+"""An incident: reported once, edited any number of times, deleted and restored, erased. One command, one event."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,8 @@ from eventsourcing.domain import Aggregate
 from domain.attribute_types import Definitions
 from domain.attribute_values import ATTRIBUTES, coerced
 from domain.codes import Codes
-from domain.edits import complete, edits_between, merged
+from domain.edits import complete, edits_between, merged, touched
+from domain.erasure import ALL, Erasing, Fields, changes_by, covers, faults_of_erasure, normal
 from domain.errors import Absent, Fault, Invalid, NotDeleted, Taken
 from domain.event import Act, ActEvent, Json, Kept, Match
 from domain.rules import DEFAULTS, DETAILS, faults_of_details, same
@@ -25,6 +26,8 @@ class Incident(Kept):
         self.attributes = dict(attributes)
         self.created_by = user_name
         self.deleted = False
+        self.erased = False
+        """All of it is gone, for good; `deleted` is true then as well."""
         self.changed_in: dict[str, int] = {}
         """The version in which each member was last changed, attributes as `attributes.<name>`."""
 
@@ -54,13 +57,7 @@ class Incident(Kept):
         def apply(self, incident: "Incident") -> None:
             super().apply(incident)
             for member, change in self.edits.items():
-                incident.changed_in[member] = self.originator_version
-                if not member.startswith(ATTRIBUTES):
-                    incident.details[member] = change["to"]
-                elif change["to"] is None:
-                    incident.attributes.pop(member.removeprefix(ATTRIBUTES), None)
-                else:
-                    incident.attributes[member.removeprefix(ATTRIBUTES)] = change["to"]
+                incident.assign(member, change["to"], self.originator_version)
 
     class IncidentReverted(IncidentEdited):
         """The same as an edit; `to_version` says whose content it brought back."""
@@ -79,8 +76,7 @@ class Incident(Kept):
 
         def apply(self, incident: "Incident") -> None:
             super().apply(incident)
-            incident.attributes[self.name] = self.value
-            incident.changed_in[ATTRIBUTES + self.name] = self.originator_version
+            incident.assign(ATTRIBUTES + self.name, self.value, self.originator_version)
 
     class IncidentAttributeRemoved(Event):
         TOPIC = "IncidentAttributeRemoved"
@@ -92,8 +88,7 @@ class Incident(Kept):
 
         def apply(self, incident: "Incident") -> None:
             super().apply(incident)
-            incident.attributes.pop(self.name, None)
-            incident.changed_in[ATTRIBUTES + self.name] = self.originator_version
+            incident.assign(ATTRIBUTES + self.name, None, self.originator_version)
 
     class IncidentDeleted(Event):
         TOPIC = "IncidentDeleted"
@@ -108,6 +103,27 @@ class Incident(Kept):
         def apply(self, incident: "Incident") -> None:
             super().apply(incident)
             incident.deleted = False
+
+    class IncidentErased(Event, Erasing):
+        TOPIC = "IncidentErased"
+
+        def changes(self) -> dict[str, Json]:
+            return changes_by(self.fields)
+
+        def nothing(self) -> "Incident":
+            incident = Incident.unborn(self)
+            Incident.__init__(incident, {}, {}, self.tenant_id, "")
+            return incident
+
+        def apply(self, incident: "Incident") -> None:
+            super().apply(incident)
+            if self.fields == ALL or not incident.details:
+                incident.details, incident.attributes, incident.changed_in, incident.created_by = {}, {}, {}, ""
+                incident.deleted = incident.erased = True
+                return
+            for member in [*incident.details, *(ATTRIBUTES + name for name in incident.attributes)]:
+                if covers(self.fields, member):
+                    incident.assign(member, None, self.originator_version)
 
     @classmethod
     def report(
@@ -238,26 +254,46 @@ class Incident(Kept):
         self.trigger_event(self.IncidentDeleted, **act.facts())
 
     def restore(self, act: Act, occ_lock: int | None, match: Match = None) -> None:
-        """Raises NotDeleted, Unmatched, Stale."""
+        """Raises Absent, NotDeleted, Unmatched, Stale."""
+        if self.erased:
+            raise Absent
         if not self.deleted:
             raise NotDeleted("this incident is not deleted")
         self.expect(occ_lock, match)
         self.trigger_event(self.IncidentRestored, **act.facts())
+
+    def erase(
+        self, act: Act, fields: Fields, reason: str, redacted: dict[str, str], occ_lock: int | None, match: Match = None
+    ) -> None:
+        """Whether it is deleted or not. `redacted` is what becomes of its earlier events, as `Erasing` has it.
+
+        Raises Absent, Unmatched, Stale, Invalid.
+        """
+        if self.erased:
+            raise Absent
+        self.expect(occ_lock, match)
+        faults = faults_of_erasure(fields, reason)
+        if faults:
+            raise Invalid(faults)
+        self.trigger_event(self.IncidentErased, fields=normal(fields), reason=reason, redacted=redacted, **act.facts())
 
     def _be_there(self) -> None:
         if self.deleted:
             raise Absent
 
     def _rebases(self, patch: Mapping[str, Json], occ_lock: int) -> bool:
-        if occ_lock > self.version:
-            return False
-        touched = {member for member in patch if member in DETAILS}
-        attributes = patch.get("attributes", {})
-        if attributes is None:
-            touched.update(member for member in self.changed_in if member.startswith(ATTRIBUTES))
-        else:
-            touched.update(ATTRIBUTES + name for name in attributes)
-        return all(self.changed_in.get(member, 0) <= occ_lock for member in touched)
+        changed_in = self.changed_in
+        return occ_lock <= self.version and all(changed_in.get(m, 0) <= occ_lock for m in touched(patch, changed_in))
 
     def _edits(self, details: Mapping[str, Json], attributes: Mapping[str, Json]) -> dict[str, Json]:
         return edits_between(self.details, self.attributes, details, attributes)
+
+    def assign(self, member: str, value: Json, version: int) -> None:
+        """What an event of that version made of a member, or of `attributes.<name>`: null takes it away."""
+        self.changed_in[member] = version
+        if not member.startswith(ATTRIBUTES):
+            self.details[member] = value
+        elif value is None:
+            self.attributes.pop(member.removeprefix(ATTRIBUTES), None)
+        else:
+            self.attributes[member.removeprefix(ATTRIBUTES)] = value

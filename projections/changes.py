@@ -6,6 +6,7 @@ from domain.attribute_values import ATTRIBUTES
 from domain.comment import Comment
 from domain.edits import edits_between
 from domain.erased import Erased
+from domain.erasure import Erasing
 from domain.event import ActEvent, Json, Recorded
 from domain.incident import Incident
 from domain.moments import utc_text
@@ -26,6 +27,10 @@ def change_document(fact: Recorded | Erased) -> Document:
         "what": KINDS[event.TOPIC][0],
         "changes": changes_of(event),
     }
+    if event.erased:
+        document["erased"] = event.erased
+    if isinstance(event, Erasing):
+        document |= {"fields": event.fields, "reason": event.reason}
     if isinstance(event, Comment.Event):
         document["comment_id"] = str(event.originator_id)
     if isinstance(event, Incident.IncidentReverted):

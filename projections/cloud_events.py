@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 from domain.erased import Erased
-from domain.event import Recorded
+from domain.erasure import Erasing
+from domain.event import Fact, Recorded
 from domain.moments import utc_text
 from projections.database import Json
 from projections.documents import Document
@@ -23,8 +24,6 @@ MAX_HISTORIES = 4
 """Histories that are read at once."""
 SEQUENCE_DIGITS: Final = 20
 """Digits of `sequence`, so that it sorts as text does."""
-
-Fact = Recorded | Erased
 
 
 class Published(NamedTuple):
@@ -65,14 +64,22 @@ class CloudEvents:
         self._json, self._log_id, self._history = json, log_id, history
         self._kept: OrderedDict[int, _Folded] = OrderedDict()
         """By the number that an id is: a UUID's own hash is a call of Python each time."""
+        self._forgets = 0
+
+    def forget(self, originator_id: UUID) -> None:
+        """Something of it was erased: what is known of it may be more than the log says by now."""
+        self._kept.pop(originator_id.int, None)
+        self._forgets += 1
 
     async def of(self, facts: Sequence[Fact]) -> list[Published]:
         """In the order given, positions rising. Raises whatever the history raises."""
+        forgets = self._forgets
         states = await self._states_before(facts)
         published = [self._render(fact, states) for fact in facts]
-        for id, state in states.items():
-            state.ahead = []
-            self._kept[id] = state
+        if forgets == self._forgets:  # else one of them may be what was to be forgotten meanwhile
+            for id, state in states.items():
+                state.ahead = []
+                self._kept[id] = state
         while len(self._kept) > MAX_KEPT:
             self._kept.popitem(last=False)
         return published
@@ -111,6 +118,13 @@ class CloudEvents:
         type, subject = KINDS[event.TOPIC][0], state.subject
         at = _fold(state, fact)
         position, tenant_id, digest = fact.position, event.tenant_id, fact.digest.hex()
+        data: dict[str, Any] = {
+            "occ_lock": event.originator_version, "changes": event.changes(), "state": state.document,
+        }  # fmt: skip
+        if event.erased:
+            data["erased"] = event.erased
+        if isinstance(event, Erasing):
+            data |= {"fields": event.fields, "reason": event.reason, "positions": sorted(map(int, event.redacted))}
         cloud_event: dict[str, Any] = {
             "specversion": "1.0",
             "id": str(position),
@@ -125,7 +139,7 @@ class CloudEvents:
             "traceparent": f"00-{event.trace_id}-{event.command_id.hex[:16]}-01",
             "partitionkey": subject,
             "logid": self._log_id,
-            "data": {"occ_lock": event.originator_version, "changes": event.changes(), "state": state.document},
+            "data": data,
         }
         return Published(position, tenant_id, type, subject, self._json.dumps(cloud_event), digest)
 

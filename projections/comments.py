@@ -12,7 +12,7 @@ from projections.documents import Document, comment_document
 
 
 class Comments:
-    """A removed comment leaves the table; one on a deleted incident stays and is hidden with it."""
+    """A removed or erased comment leaves the table; one on a deleted incident stays and is hidden with it."""
 
     def __init__(self, dialect: Dialect, json: Json, suffix: str) -> None:
         self._dialect, self._json = dialect, json
@@ -26,7 +26,8 @@ class Comments:
         return [
             f"""CREATE TABLE IF NOT EXISTS {self.table} (
                 tenant_id {text} NOT NULL, incident_id {text} NOT NULL, id {text} NOT NULL, position bigint NOT NULL,
-                document {binary} NOT NULL, PRIMARY KEY (tenant_id, incident_id, id))"""
+                document {binary} NOT NULL, PRIMARY KEY (tenant_id, incident_id, id))""",
+            *self._dialect.unsampled(self.table, "document"),
         ]
 
     def indexes(self) -> list[str]:
@@ -64,7 +65,14 @@ class Comments:
                 [(*key, position, self._json.dumps(document)) for key, (position, document) in written.items()],
             )
         if removed:
-            await rows.many(f"DELETE FROM {self.table} WHERE tenant_id = $1 AND incident_id = $2 AND id = $3", removed)
+            await self._remove(rows, removed)
+
+    async def erase(self, rows: Rows, event: Comment.CommentErased) -> None:
+        """In tables that are not built further now, or by another follower, which meets the event in its turn."""
+        await self._remove(rows, [(event.tenant_id, str(event.incident_id), str(event.originator_id))])
+
+    async def _remove(self, rows: Rows, keys: Sequence[tuple[str, str, str]]) -> None:
+        await rows.many(f"DELETE FROM {self.table} WHERE tenant_id = $1 AND incident_id = $2 AND id = $3", keys)
 
     async def _stored(self, rows: Rows, key: tuple[str, str, str]) -> tuple[int, Document]:
         found = await rows.fetch(

@@ -29,10 +29,16 @@ class Dialect:
     """A query for the names of a table's columns, in order; the table is its argument."""
     differing: str
     """A query for the keys of rows that differ, or are in one only, of two tables alike; `comparison.py` fills it."""
+    sampled: bool
+    """Whether the planner keeps samples of what is in columns."""
 
     def among(self, column: str, argument: int) -> str:
         """A condition: the column's value is in the list that is given as argument number `argument`."""
         return self.any_of.format(column=column, argument=argument)
+
+    def unsampled(self, table: str, *columns: str) -> list[str]:
+        """Statements that keep content out of the planner's samples, where it would outlast its erasure."""
+        return [f"ALTER TABLE {table} ALTER COLUMN {column} SET STATISTICS 0" for column in columns if self.sampled]
 
 
 class Rows(Protocol):
@@ -72,6 +78,10 @@ class Database(Protocol):
 
     async def build(self, statements: Sequence[str]) -> None:
         """Each in a transaction of its own that takes as long as it takes: indexes of full tables."""
+        ...
+
+    async def scrub(self) -> None:
+        """After an erasure was committed: its content leaves the files too, as far as the engine can do that now."""
         ...
 
 

@@ -1,9 +1,12 @@
 """How incidents and comments look to clients: the members, their order, their forms."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from domain.attribute_values import ATTRIBUTES
 from domain.comment import Comment
+from domain.erasure import OF_INCIDENT, covers
 from domain.event import Recorded
 from domain.incident import Incident
 from domain.moments import utc_text
@@ -59,6 +62,16 @@ def _reported(
         "tenant_id": tenant_id,
         "occ_lock": 0,
     }
+
+
+def erase(document: Document, fields: Sequence[str]) -> None:
+    """Null in place of these members of an incident's document."""
+    for member in OF_INCIDENT:
+        if member in fields:
+            document[member] = None
+    attributes = document["attributes"] or {}
+    left = {name: value for name, value in attributes.items() if not covers(fields, ATTRIBUTES + name)}
+    document["attributes"] = left or None
 
 
 def comment_document(comment: Comment) -> Document:

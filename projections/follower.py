@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
-from domain.event import Recorded
+from domain.erasure import Erasing
+from domain.event import Fact, Recorded
 from projections.database import Database, Rows, Unavailable
 from projections.lease import Lease, LeaseLost, Leases, OtherLog
 
@@ -84,7 +85,7 @@ class Target(Protocol[_F_contra]):
 class ReadModel(Protocol):
     """What is built, in the tables of one generation."""
 
-    async def apply(self, rows: Rows, batch: Sequence[Recorded]) -> None: ...
+    async def apply(self, rows: Rows, batch: Sequence[Fact]) -> None: ...
 
 
 class Tables:
@@ -101,11 +102,13 @@ class Tables:
         self._model = self._models(lease.generation)
         return lease.position
 
-    async def commit(self, lease: Lease, position: int, batch: Sequence[Recorded]) -> None:
+    async def commit(self, lease: Lease, position: int, batch: Sequence[Fact]) -> None:
         model = self._model or self._models(lease.generation)
         async with self._database.transaction() as rows:
             await model.apply(rows, batch)
             await self._leases.advance(rows, lease, position, batch[-1].position)
+        if any(isinstance(fact, Recorded) and isinstance(fact.event, Erasing) for fact in batch):
+            await self._database.scrub()
 
     async def rest(self, lease: Lease, position: int) -> None:
         await self._leases.renew(lease, position)

@@ -1,7 +1,7 @@
 """The generations of the read models: whose tables there are, and which are kept to go back to."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -39,8 +39,13 @@ class Kept:
 async def existing(database: Database) -> dict[Generation, list[str]]:
     """Every generation that has tables, with their names: the live one, one that is being built, kept ones, and those
     of other releases. Raises Unavailable."""
+    return by_generation(await database.fetch(database.dialect.table_names))
+
+
+def by_generation(names: Iterable[Sequence[str]]) -> dict[Generation, list[str]]:
+    """Of the names of all tables, as `table_names` finds them, those of read models."""
     found: dict[Generation, list[str]] = {}
-    for (name,) in await database.fetch(database.dialect.table_names):
+    for (name,) in names:
         if match := _TABLE.fullmatch(name):
             found.setdefault(Generation(int(match["version"]), int(match["number"])), []).append(name)
     return dict(sorted(found.items()))

@@ -5,6 +5,7 @@ from typing import Any
 
 from domain.attribute_types import comparable, moment_of
 from domain.attribute_values import ATTRIBUTES
+from domain.erasure import ALL, EVERY_ATTRIBUTE
 from domain.event import Json, Recorded
 from domain.incident import Incident
 from projections.comparison import Compared
@@ -35,6 +36,8 @@ class IncidentAttributes:
         return [
             f"CREATE TABLE IF NOT EXISTS {self.table} ({columns}, PRIMARY KEY (tenant_id, incident_id, name))",
             f"CREATE TABLE IF NOT EXISTS {self.past} ({columns}, to_position bigint NOT NULL)",
+            *self._dialect.unsampled(self.table, "value", "moment"),
+            *self._dialect.unsampled(self.past, "value", "moment"),
         ]
 
     def indexes(self) -> list[str]:
@@ -79,6 +82,18 @@ class IncidentAttributes:
             await rows.many(f"DELETE FROM {self.table} WHERE tenant_id = $1 AND incident_id = $2 AND name = $3", gone)
         if ended:
             await rows.many(f"INSERT INTO {self.past} VALUES ($1, $2, $3, $4, $5, $6, $7)", ended)
+
+    async def erase(self, rows: Rows, event: Incident.IncidentErased, position: int) -> None:
+        """What was set before the event at that position."""
+        key = (event.tenant_id, str(event.originator_id), position)
+        every = event.fields == ALL or EVERY_ATTRIBUTE in event.fields
+        names = [name.removeprefix(ATTRIBUTES) for name in event.fields if name.startswith(ATTRIBUTES)]
+        for table in (self.table, self.past):
+            of_it = f"DELETE FROM {table} WHERE tenant_id = $1 AND incident_id = $2 AND from_position < $3"
+            if every:
+                await rows.execute(of_it, *key)
+            elif names:
+                await rows.execute(f"{of_it} AND {self._dialect.among('name', 4)}", *key, names)
 
     async def _standing(self, rows: Rows, incidents: set[tuple[str, str]]) -> dict[Key, Value | None]:
         wanted: dict[str, list[str]] = {}

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID
 
+from domain.erasure import ALL
 from domain.event import Recorded
 from domain.incident import Incident
 from projections.comparison import Compared
@@ -12,7 +13,17 @@ from projections.database import Database, Dialect, Json, Rows
 from projections.incident_attributes import IncidentAttributes
 from projections.pages import Pages, Source
 from projections.past import Past, Superseded
-from projections.versions import COLUMNS, Newest, Version, columns, following
+from projections.versions import (
+    COLUMNS,
+    WRITTEN,
+    Newest,
+    Version,
+    columns,
+    following,
+    rewriting,
+    without,
+    written,
+)
 
 
 class Incidents:
@@ -28,9 +39,11 @@ class Incidents:
         updates = ", ".join(f"{column} = excluded.{column}" for column in Version._fields[2:])
         self._upsert = f"""INSERT INTO {self.table} ({COLUMNS}) VALUES ({marks})
                            ON CONFLICT (tenant_id, id) DO UPDATE SET {updates}"""
+        self._rewrite = rewriting(self.table, "from_position")
         self._count = f"""INSERT INTO {self.counts} AS kept (tenant_id, status, type, severity, n)
                           VALUES ($1, $2, $3, $4, $5)
                           ON CONFLICT (tenant_id, status, type, severity) DO UPDATE SET n = kept.n + excluded.n"""
+        self._remove = f"DELETE FROM {self.table} WHERE tenant_id = $1 AND id = $2"
         # Nothing but the key in the condition: a plan that was made for an empty table must not choose another index.
         self._get = f"SELECT deleted, occ_lock, document FROM {self.table} WHERE tenant_id = $1 AND id = $2"
         self._load = f"SELECT {COLUMNS} FROM {self.table} WHERE tenant_id = $1 AND {dialect.among('id', 2)}"
@@ -42,6 +55,7 @@ class Incidents:
             f"""CREATE TABLE IF NOT EXISTS {self.counts} (
                 tenant_id {text} NOT NULL, status {text} NOT NULL, type {text} NOT NULL, severity {text} NOT NULL,
                 n bigint NOT NULL, PRIMARY KEY (tenant_id, status, type, severity))""",
+            *self._dialect.unsampled(self.table, *WRITTEN),
             *self.attributes.tables(),
             *self.past.tables(),
         ]
@@ -72,22 +86,55 @@ class Incidents:
         newest = await self._before(rows, facts)
         superseded: list[Superseded] = []
         deltas: Counter[tuple[str, ...]] = Counter()
+        gone: list[tuple[str, str]] = []
         for fact in facts:
             id = fact.event.originator_id.int
-            before = newest.get(id)
+            before = newest.pop(id, None)
             if before is not None:
                 superseded.append((*before.version, fact.position))
                 if not before.version.deleted:
                     deltas[before.version.counted] -= 1
-            after = newest[id] = following(before, fact, self._json)
+            after = following(before, fact, self._json)
+            if after is None:
+                gone.append((fact.event.tenant_id, str(fact.event.originator_id)))
+                continue
+            newest[id] = after
             if not after.version.deleted:
                 deltas[after.version.counted] += 1
-        await rows.many(self._upsert, [one.version for one in newest.values()])
+        if newest:
+            await rows.many(self._upsert, [one.version for one in newest.values()])
         await self.past.keep(rows, superseded)
         await self.attributes.apply(rows, facts)
+        for fact in facts:
+            if isinstance(fact.event, Incident.IncidentErased):
+                await self._erase_past(rows, fact.event, fact.position)
+        if gone:
+            await rows.many(self._remove, gone)
         changed = [(*key, n) for key, n in sorted(deltas.items()) if n]
         if changed:
             await rows.many(self._count, changed)
+
+    async def erase(self, rows: Rows, event: Incident.IncidentErased, position: int) -> None:
+        """In tables that are only kept, or that another follower fills, which meets the event in its turn.
+
+        Where it has met it already there is nothing to do; a version that changes meanwhile is left to whoever does it.
+        """
+        tenant_id, id = event.tenant_id, str(event.originator_id)
+        for version in [Version(*row) for row in await rows.fetch(self._load, tenant_id, [id])]:
+            if version.from_position >= position:
+                return
+            await self._erase_past(rows, event, position)
+            if event.fields != ALL:
+                left = without(version, event.fields, self._json)
+                await rows.execute(self._rewrite, *written(left), version.from_position)
+                return
+            await rows.execute(self._remove, tenant_id, id)
+            if not version.deleted:
+                await rows.many(self._count, [(*version.counted, -1)])
+
+    async def _erase_past(self, rows: Rows, event: Incident.IncidentErased, position: int) -> None:
+        await self.past.erase(rows, event, position, self._json)
+        await self.attributes.erase(rows, event, position)
 
     async def _before(self, rows: Rows, facts: Sequence[Recorded]) -> dict[int, Newest]:
         """By the number that an id is: a UUID's own hash is a call of Python each time."""

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from domain.erasure import ALL
+from domain.incident import Incident
 from projections.comparison import Compared
-from projections.database import Database, Dialect, Rows
+from projections.database import Database, Dialect, Json, Rows
 from projections.incident_attributes import IncidentAttributes
 from projections.pages import Pages, Source
-from projections.versions import COLUMNS, Version, columns
+from projections.versions import COLUMNS, WRITTEN, Version, columns, rewriting, without, written
 
 Superseded = tuple[Any, ...]
 """A version and the position of the event that made the next one: `(*version, to_position)`."""
@@ -30,6 +32,9 @@ class Past:
         self.table = f"past_incidents{suffix}"
         marks = ", ".join(f"${n}" for n in range(1, len(Version._fields) + 2))
         self._insert = f"INSERT INTO {self.table} ({COLUMNS}, to_position) VALUES ({marks})"
+        self._of_it = f"SELECT {COLUMNS} FROM {self.table} WHERE tenant_id = $1 AND id = $2 AND from_position < $3"
+        self._rewrite = rewriting(self.table, "occ_lock")
+        self._remove = f"DELETE FROM {self.table} WHERE tenant_id = $1 AND id = $2"
         named = dialect.among("occ_lock", 3)
         self._versions = self._found(named, named)
         # With a sign before it, no planner takes the index of lists for one incident.
@@ -38,6 +43,7 @@ class Past:
     def tables(self) -> list[str]:
         return [
             f"CREATE TABLE IF NOT EXISTS {self.table} ({columns(self._dialect)}, to_position bigint NOT NULL)",
+            *self._dialect.unsampled(self.table, *WRITTEN),
         ]
 
     def indexes(self) -> list[str]:
@@ -53,6 +59,17 @@ class Past:
     async def keep(self, rows: Rows, superseded: Sequence[Superseded]) -> None:
         if superseded:
             await rows.many(self._insert, superseded)
+
+    async def erase(self, rows: Rows, event: Incident.IncidentErased, position: int, json: Json) -> None:
+        """What was written before the event at that position."""
+        tenant_id, id = event.tenant_id, str(event.originator_id)
+        if event.fields == ALL:
+            await rows.execute(self._remove, tenant_id, id)
+            return
+        versions = [Version(*row) for row in await rows.fetch(self._of_it, tenant_id, id, position)]
+        left = [(*written(without(version, event.fields, json)), version.occ_lock) for version in versions]
+        if left:
+            await rows.many(self._rewrite, left)
 
     async def versions(self, database: Database, tenant_id: str, id: str, wanted: Sequence[int]) -> dict[int, Found]:
         """Those of the wanted versions that there are."""

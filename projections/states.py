@@ -9,12 +9,16 @@ from typing import Any, Final
 from domain.attribute_schema import AttributeSchema
 from domain.attribute_values import ATTRIBUTES
 from domain.comment import Comment
+from domain.erasure import ALL
 from domain.event import ActEvent
 from domain.incident import Incident
-from projections.documents import Document, reported
+from projections.documents import Document, erase, reported
 
-Apply = Callable[[Document | None, Any, str], Document]
-"""The document before (None at birth), the event, when it was recorded → the document after, which may be the same."""
+Apply = Callable[[Document | None, Any, str], Document | None]
+"""The document before (None at birth), the event, when it was recorded → the document after, which may be the same.
+
+None where nothing is left of it.
+"""
 
 
 def _reported(_: Document | None, event: Incident.IncidentReported, at: str) -> Document:
@@ -45,6 +49,15 @@ def _deleted(document: Document | None, event: Incident.Event, at: str) -> Docum
     incident = _edited(document, event, at)
     incident["deleted"] = isinstance(event, Incident.IncidentDeleted)
     return incident
+
+
+def _erased(document: Document | None, event: Incident.IncidentErased, at: str) -> Document | None:
+    if event.fields == ALL:
+        return None
+    incident = _there(document)
+    erase(incident, event.fields)
+    incident["updated_by"] = event.user_name
+    return _touched(incident, event, at)
 
 
 def _added(_: Document | None, event: Comment.CommentAdded, at: str) -> Document:
@@ -78,6 +91,10 @@ def _removed(document: Document | None, event: Comment.CommentRemoved, at: str) 
     return _touched(comment, event, at)
 
 
+def _gone(_: Document | None, _event: Comment.CommentErased, _at: str) -> None:
+    return None
+
+
 def _defined(document: Document | None, event: AttributeSchema.Event, at: str) -> Document:
     schema = document or {"id": str(event.originator_id), "attributes": {}, "tenant_id": event.tenant_id}
     retired = isinstance(event, AttributeSchema.AttributeRetired)
@@ -105,9 +122,11 @@ KINDS: Final[dict[str, tuple[str, Apply]]] = {
     "IncidentAttributeRemoved": ("ims.incident.attribute_removed", _edited),
     "IncidentDeleted": ("ims.incident.deleted", _deleted),
     "IncidentRestored": ("ims.incident.restored", _deleted),
+    "IncidentErased": ("ims.incident.erased", _erased),
     "CommentAdded": ("ims.comment.added", _added),
     "CommentEdited": ("ims.comment.edited", _reworded),
     "CommentRemoved": ("ims.comment.removed", _removed),
+    "CommentErased": ("ims.comment.erased", _gone),
     "AttributeDefined": ("ims.attribute.defined", _defined),
     "AttributeRetired": ("ims.attribute.retired", _defined),
 }

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
 from domain.erased import Erased
-from projections.cloud_events import CloudEvents, Fact, Published
+from domain.event import Fact
+from projections.cloud_events import CloudEvents, Published
 from projections.follower import BATCH, LOOK_SECONDS, Displaced, Stopped
 from projections.lease import Lease, Leases
 

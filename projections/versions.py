@@ -1,15 +1,16 @@
 """An incident's versions as rows of a table: what each event makes of the version before it."""
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from domain.attribute_values import ATTRIBUTES
+from domain.erasure import ALL
 from domain.event import ActEvent, Recorded
 from domain.incident import Incident
 from domain.moments import instant, utc_text
 from projections.database import Dialect, Json
-from projections.documents import Document, reported_document
+from projections.documents import Document, erase, reported_document
 from projections.words import words_of
 
 SEARCHED = ("name", "description", "location")
@@ -46,6 +47,8 @@ class Version(NamedTuple):
 
 
 COLUMNS = ", ".join(Version._fields)
+WRITTEN = ("name", "reported_by", "words", "document")
+"""The columns that hold what somebody wrote."""
 
 
 def columns(dialect: Dialect) -> str:
@@ -66,18 +69,55 @@ class Newest:
     document: Document
 
 
-def following(before: Newest | None, fact: Recorded, json: Json) -> Newest:
-    """Raises LookupError where the event does not follow what was there."""
-    event = fact.event
+def rewriting(table: str, column: str) -> str:
+    """The statement that takes what `written` gives, and the value by which the version is found in that column."""
+    updated = ", ".join(f"{name} = ${place}" for place, name in enumerate(WRITTEN, 3))
+    return f"UPDATE {table} SET {updated} WHERE tenant_id = $1 AND id = $2 AND {column} = ${len(WRITTEN) + 3}"
+
+
+def written(version: Version) -> tuple[str, str, str, str, str, bytes]:
+    return version.tenant_id, version.id, version.name, version.reported_by, version.words, version.document
+
+
+def without(version: Version, fields: Sequence[str], json: Json) -> Version:
+    """The version as it would have been if nobody had written these members."""
+    document = json.loads(version.document)
+    erase(document, fields)
+    return version._replace(
+        name=document["name"] or "", reported_by=document["reported_by"] or "", words=_words(document),
+        document=json.dumps(document),
+    )  # fmt: skip
+
+
+def following(before: Newest | None, fact: Recorded, json: Json) -> Newest | None:
+    """None where nothing is left: all was erased, by this event or by a later one that took the earlier ones away.
+
+    Raises LookupError where the event does not follow what was there.
+    """
+    event: Any = fact.event
+    erasing = isinstance(event, Incident.IncidentErased)
+    if erasing and (before is None or event.fields == ALL):
+        return None
     if isinstance(event, Incident.IncidentReported):
         document = reported_document(fact)
         return Newest(_version(document, fact, json, None, document), document)
     if before is None:
         raise LookupError("an event of an incident that was never reported")
     document = before.document
-    if event.originator_version != document["occ_lock"] + 1:
+    if event.originator_version != document["occ_lock"] + 1 and not erasing:
         raise LookupError(f"version {event.originator_version} follows {document['occ_lock']}")
     changes = event.changes()
+    if erasing:
+        erase(document, event.fields)
+    else:
+        _change(document, changes)
+    document["updated_at"] = utc_text(fact.recorded_at)
+    document["updated_by"] = event.user_name
+    document["occ_lock"] = event.originator_version
+    return Newest(_version(document, fact, json, before.version, changes), document)
+
+
+def _change(document: Document, changes: dict[str, Any]) -> None:
     attributes = document["attributes"] or {}
     for member, change in changes.items():
         if not member.startswith(ATTRIBUTES):
@@ -87,10 +127,6 @@ def following(before: Newest | None, fact: Recorded, json: Json) -> Newest:
         if change["to"] is not None:
             attributes[member.removeprefix(ATTRIBUTES)] = change["to"]
     document["attributes"] = attributes or None
-    document["updated_at"] = utc_text(fact.recorded_at)
-    document["updated_by"] = event.user_name
-    document["occ_lock"] = event.originator_version
-    return Newest(_version(document, fact, json, before.version, changes), document)
 
 
 def _version(
@@ -103,11 +139,11 @@ def _version(
         document["id"],
         _deleted(fact.event, before),
         document["occ_lock"],
-        document["name"],
+        document["name"] or "",
         document["status"],
         document["type"],
         document["severity"],
-        document["reported_by"],
+        document["reported_by"] or "",
         document["next_update"],
         instant(document["date"]) if before is None or "date" in changed else before.date,
         int(document["backdated"]),
@@ -126,7 +162,7 @@ def _deleted(event: ActEvent, before: Version | None) -> int:
 
 
 def _words(document: Document) -> str:
-    return words_of(*(document[member] for member in SEARCHED))
+    return words_of(*(document[member] or "" for member in SEARCHED))
 
 
 def microseconds(fact: Recorded) -> int:

@@ -11,8 +11,8 @@ from weakref import WeakValueDictionary
 
 from domain.event import Kept, fold
 from service.store.feed import Feed
+from service.store.history import told_of
 from service.store.log import Log
-from service.store.mapper import recorded_of
 
 MAX_CACHED = 10_000
 """Aggregates in memory, per process: those that were changed or looked at last."""
@@ -46,7 +46,7 @@ class Aggregates:
             return aggregate
         self.misses += 1
         after = -1 if aggregate is None else aggregate.version
-        return fold(map(recorded_of, await self._log.stream(id, after)), aggregate)
+        return fold(map(told_of, await self._log.stream(id, after)), aggregate)
 
     async def look(self, id: UUID, *, fresh: bool = False) -> Any:
         """The same to look at, not to change: it stays in the cache."""

@@ -11,7 +11,7 @@ import orjson
 import structlog
 from aiohttp import web
 
-from domain.event import Recorded
+from domain.event import Fact
 from projections import generations, lease
 from projections.follower import Follower, Stopped, Tables
 from projections.lease import Lease, Leases
@@ -26,6 +26,7 @@ from service.commands import Commands
 from service.definitions import TenantDefinitions
 from service.documents import Documents
 from service.engines import Engine, open_engine
+from service.erasures import Erasures
 from service.freshness import Freshness
 from service.generations import expire
 from service.http.audit import add_key
@@ -41,6 +42,7 @@ from service.metrics import Metrics
 from service.parts import PARTS, Parts
 from service.rate_limit import RateLimit
 from service.settings import Settings
+from service.store.eraser import Eraser
 from service.store.feed import Feed
 from service.store.sqlite import InUse
 from service.store.writer import Writer
@@ -105,6 +107,7 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
         writer = _writer(settings, engine, feed, metrics, spans)
         aggregates = Aggregates(engine.log, feed)
         definitions = TenantDefinitions(aggregates, settings.attributes)
+        commands = Commands(engine.log, writer, aggregates, definitions)
         parts = Parts(
             settings=settings,
             authenticator=signing_in,
@@ -115,12 +118,13 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             writer=writer,
             aggregates=aggregates,
             definitions=definitions,
-            commands=Commands(engine.log, writer, aggregates, definitions),
+            commands=commands,
+            erasures=Erasures(engine.log, Eraser(engine.log, feed, settings.write_timeout), aggregates, commands),
             freshness=freshness,
             documents=Documents(engine.database, feed, freshness),
             leases=leases,
             metrics=metrics,
-            pages=EventPages(engine.log),
+            pages=EventPages(engine.log, feed),
             tail=Tail(engine.log, feed, frame_of),
             proofs=Proofs(engine.log, feed, tree, checkpoints, auditing.notary if auditing is not None else None),
             rate_limit=RateLimit(settings.requests_per_tenant, settings.redis_url, settings.redis_ca_file),
@@ -177,9 +181,7 @@ def _writer(settings: Settings, engine: Engine, feed: Feed, metrics: Metrics, sp
     return TracedWriter(engine.log, feed, settings.write_timeout, metrics.grouped, spans)
 
 
-def _follower(
-    engine: Engine, feed: Feed, leases: Leases, freshness: Freshness, spans: Spans | None
-) -> Follower[Recorded]:
+def _follower(engine: Engine, feed: Feed, leases: Leases, freshness: Freshness, spans: Spans | None) -> Follower[Fact]:
     def moved(lease: Lease, position: int) -> None:
         freshness.moved(lease.epoch, lease.generation, position)
         engine.tell_read(f"{lease.epoch} {lease.generation} {position}")

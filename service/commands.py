@@ -9,14 +9,16 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from domain.attribute_types import Definitions
+from domain.erased import Erased
+from domain.erasure import OF_INCIDENT, Erasing
 from domain.errors import Absent, Refused, Stale
-from domain.event import Act, Kept, Recorded, fold
+from domain.event import Act, Fact, Kept, Recorded, fold
 from domain.incident import Incident
 from domain.moments import utc_text
 from service.aggregates import Aggregates
 from service.definitions import TenantDefinitions
+from service.store.history import told_of
 from service.store.log import Conflict, Log, Repeated
-from service.store.mapper import UnreadableEvent, recorded_of
 from service.store.writer import Writer
 
 MAX_DECISIONS = 100
@@ -32,8 +34,8 @@ class KeyReused(Exception):
     """An idempotency key came with another request than the first time."""
 
 
-class Erased(Exception):
-    """The request was carried out before, but what it recorded has been erased since."""
+class CommandErased(Exception):
+    """The request was carried out before, but something that it is answered with has been erased since."""
 
 
 class ContentErased(Exception):
@@ -100,7 +102,7 @@ class Commands:
                         # The same command may have been under way twice, and the other one was quicker.
                         if (before := await self.repeated(act)) is not None:
                             return before
-                        await self._explain(refusal, id)
+                        await self.explain(refusal, id)
                         raise
                     fresh = True
                     continue
@@ -137,9 +139,11 @@ class Commands:
             raise Absent
         if any(row.state is None for row in rows):
             raise ContentErased
-        incident = fold(map(recorded_of, rows))
+        incident = fold(map(told_of, rows))
         if not isinstance(incident, Incident):
             raise Absent
+        if any(incident.details[member] is None for member in OF_INCIDENT if member in incident.details):
+            raise ContentErased
         return incident
 
     async def _decide(self, act: Act, aggregate: A, decide: Callable[[A, Definitions], None], fresh: bool) -> None:
@@ -166,21 +170,28 @@ class Commands:
         row = await self._log.by_command(act.command_id)
         if row is None:
             return None
-        try:
-            facts = [recorded_of(row) for row in await self._log.stream(row.originator_id, upto=row.originator_version)]
-        except UnreadableEvent:
-            raise Erased from None
-        if facts[-1].event.request_digest != act.request_digest:
+        facts = [told_of(row) for row in await self._log.stream(row.originator_id)]
+        known = [fact for fact in facts if fact.position <= row.position]
+        rewritten = {position for fact in facts[len(known) :] for position in _rewritten_by(fact)}
+        if any(isinstance(fact, Erased) or fact.position in rewritten for fact in known):
+            raise CommandErased
+        if known[-1].event.request_digest != act.request_digest:  # type: ignore[union-attr]
             raise KeyReused
         await self._log.confirm()
-        return Done(fold(facts), row.position)
+        return Done(fold(known), row.position)
 
-    async def _explain(self, refusal: Refused, id: UUID) -> None:
+    async def explain(self, refusal: Refused, id: UUID) -> None:
         """A client whose lock is stale gets what was changed since, to recover in one round trip."""
         if isinstance(refusal, Stale):
             rows = await self._log.stream(id, refusal.expected)
             refusal.truncated = len(rows) > MAX_CHANGES
-            refusal.changes = [_change(recorded_of(row)) for row in rows[-MAX_CHANGES:]]
+            facts = [told_of(row) for row in rows[-MAX_CHANGES:]]
+            refusal.changes = [_change(fact) for fact in facts if isinstance(fact, Recorded)]
+
+
+def _rewritten_by(fact: Fact) -> list[int]:
+    """The positions of the events that this one took content away from."""
+    return list(map(int, fact.event.redacted)) if isinstance(fact, Recorded) and isinstance(fact.event, Erasing) else []
 
 
 def _change(fact: Recorded) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from domain.event import Recorded
+from domain.event import Fact
 from projections.database import Database
 from projections.follower import Follower
 from projections.lease import Leases
@@ -17,6 +17,7 @@ from service.auth.tokens import Authenticator
 from service.commands import Commands
 from service.definitions import TenantDefinitions
 from service.documents import Documents
+from service.erasures import Erasures
 from service.freshness import Freshness
 from service.metrics import Metrics
 from service.rate_limit import RateLimit
@@ -45,6 +46,7 @@ class Parts:
     aggregates: Aggregates
     definitions: TenantDefinitions
     commands: Commands
+    erasures: Erasures
     freshness: Freshness
     documents: Documents
     leases: Leases
@@ -53,7 +55,7 @@ class Parts:
     pages: EventPages
     proofs: Proofs
     tail: Tail
-    follower: Follower[Recorded] | None
+    follower: Follower[Fact] | None
     publisher: PublishingProcess | None
     spans: Spans | None
     auditing: Auditing | None

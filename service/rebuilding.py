@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from domain.event import Recorded
+from domain.event import Fact
 from projections.comparison import Differences, differences
 from projections.database import Rows
 from projections.follower import BATCH, Follower, Tables
@@ -127,7 +127,7 @@ class Rebuilding:
         """What is left to that position, within somebody's transaction; the follower's row stays where it is."""
         position, models = self._lease.position, self._models()
         while position < until:
-            batch: Sequence[Recorded] = await self._feed.after(position, min(BATCH, until - position), 0)
+            batch: Sequence[Fact] = await self._feed.after(position, min(BATCH, until - position), 0)
             await models.apply(rows, batch)
             position = batch[-1].position
 

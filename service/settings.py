@@ -105,6 +105,7 @@ class Settings(BaseSettings):
     tenant_claim: str = Field("active_tenant.tenant_id", description="Path of the claim that names the tenant.")
     roles_claim: str = Field("active_tenant.roles", description="Path of the claim that lists the roles in the tenant.")
     deployer_roles: Words = Field(("system-admin", "tenant-admin"), description="Roles that may define attributes.")
+    eraser_roles: Words = Field(("eraser",), description="Roles that may erase content from the log for good.")
     read_only_roles: Words = Field((), description="A token whose roles are all among these may only read.")
     auditor_roles: Words = Field(
         ("auditor",), description="Roles that may read the past of deleted incidents, as deployers may."
@@ -134,8 +135,8 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = Field("json", description="Form of the log records, on stderr.")
 
     @field_validator(
-        "run", "streams", "status_codes", "type_codes", "severity_codes", "deployer_roles", "read_only_roles",
-        "auditor_roles", "cors_origins",
+        "run", "streams", "status_codes", "type_codes", "severity_codes", "deployer_roles", "eraser_roles",
+        "read_only_roles", "auditor_roles", "cors_origins",
         mode="before",
     )  # fmt: skip
     @classmethod

@@ -29,6 +29,7 @@ class Identity:
     may_write: bool
     may_audit: bool
     """Whether the past of what is deleted is shown."""
+    may_erase: bool
     expires_at: float = field(default=math.inf, compare=False)
     """Unix seconds, as the token has it."""
 
@@ -40,6 +41,7 @@ class Claims:
         self._tenant_claim = settings.tenant_claim
         self._roles_claim = settings.roles_claim
         self._deployers = frozenset(settings.deployer_roles)
+        self._erasers = frozenset(settings.eraser_roles)
         self._readers = frozenset(settings.read_only_roles)
         self._auditors = self._deployers.union(settings.auditor_roles)
 
@@ -57,6 +59,7 @@ class Claims:
             may_define=may_write and not roles.isdisjoint(self._deployers),
             may_write=may_write,
             may_audit=not roles.isdisjoint(self._auditors),
+            may_erase=may_write and not roles.isdisjoint(self._erasers),
             expires_at=_expiry(claims),
         )
 

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.json_schema import SkipJsonSchema
 
 from domain.attribute_types import NAME_PATTERN, AttributeType
+from domain.erasure import ALL, OF_INCIDENT
 from domain.rules import DETAILS, MAX_OCC_LOCK, Code, Text
 from service.http.models import ATTRIBUTES_SCHEMA, VALUE_SCHEMA, schema_of
 
@@ -14,6 +15,7 @@ UTC_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"
 Id = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
 Made = Annotated[str, Field(description="When it was recorded: UTC, six digits.", pattern=UTC_TIME)]
 Lock = Annotated[int, Field(ge=0, le=MAX_OCC_LOCK, description="The version, to be sent back with the next change.")]
+FIELDS_SCHEMA: Final = {"anyOf": [{"const": ALL}, {"type": "array", "items": {"type": "string"}}]}
 Values = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "additionalProperties": VALUE_SCHEMA})]
 
 
@@ -27,9 +29,14 @@ class Success(Answer):
     sent_at: str = Field(json_schema_extra={"format": "date-time"})
 
 
+_ERASED: Final = "null where it was erased."
+
+
 def _kept(member: str) -> Any:
     """A member as it may be stored. Codes and limits may have been others when it was, so they are not promised."""
     rule = DETAILS[member]
+    if member in OF_INCIDENT:
+        return Annotated[Any, Field(description=_ERASED), WithJsonSchema({"type": ["string", "null"]})]
     return Annotated[Any, WithJsonSchema({"type": "string"} if isinstance(rule, Text | Code) else schema_of(rule))]
 
 
@@ -97,7 +104,11 @@ class Recorded(Answer):
     )
     comment_id: Id | SkipJsonSchema[None] = Field(None, description="The comment that it is about.")
     to_version: int | SkipJsonSchema[None] = Field(None, description="The version whose content came back.")
-    erased: Literal[True] | SkipJsonSchema[None] = Field(None, description="The content is gone, by order.")
+    erased: Literal[True] | list[str] | SkipJsonSchema[None] = Field(
+        None, description="The content is gone, by order: all of it, or that of these members."
+    )
+    fields: Annotated[Any, WithJsonSchema(FIELDS_SCHEMA)] = Field(None, description="What an erasure took away.")
+    reason: str | SkipJsonSchema[None] = Field(None, description="Why.")
 
 
 class History(Answer):
@@ -276,7 +287,7 @@ class Status(BaseModel):
 
 
 ANSWERS: Final[tuple[type[BaseModel], ...]] = (
-    IncidentAnswer, IncidentsAnswer, CountsAnswer, CodesAnswer, CommentAnswer, CommentsAnswer, DefinitionAnswer,
-    DefinitionsAnswer, AttributesAnswer, HistoryAnswer, DiffAnswer, CheckpointAnswer, InclusionAnswer,
+    IncidentAnswer, IncidentsAnswer, CountsAnswer, CodesAnswer, CommentAnswer, CommentsAnswer,
+    DefinitionAnswer, DefinitionsAnswer, AttributesAnswer, HistoryAnswer, DiffAnswer, CheckpointAnswer, InclusionAnswer,
     ConsistencyAnswer, Failure, Health, Status,
 )  # fmt: skip

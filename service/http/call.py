@@ -49,6 +49,10 @@ class Call:
         if not self.identity.may_define:
             raise Forbidden("only a deployer may define attributes")
 
+    def may_erase(self) -> None:
+        if not self.identity.may_erase:
+            raise Forbidden("only an eraser may erase")
+
     async def body(self) -> dict[str, Json]:
         """The body as a JSON object; nothing counts as an empty one."""
         return await read_json(self.request, self.parts.settings.request_timeout) or {}
@@ -92,12 +96,18 @@ class Call:
     def written(self, done: Done[Any], data: bytes, status: int = 200, location: str | None = None) -> web.Response:
         """The answer to a write; from here on this tenant's reads wait for it."""
         kept: Kept = done.aggregate
-        headers = {"ETag": etag(kept.version)}
-        if done.position is not None:
-            headers["Ims-Position"] = str(done.position)
-            self.parts.freshness.acknowledge(self.tenant_id, done.position)
-            if isinstance(kept, Incident) and not kept.deleted:
-                self.parts.documents.wrote(self.tenant_id, kept.id, kept.version, data, done.position)
+        if done.position is not None and isinstance(kept, Incident) and not kept.deleted:
+            self.parts.documents.wrote(self.tenant_id, kept.id, kept.version, data, done.position)
+        return self.recorded(kept.version, done.position, data, status, location)
+
+    def recorded(
+        self, version: int, position: int | None, data: bytes, status: int = 200, location: str | None = None
+    ) -> web.Response:
+        """The same for what is there in this version since an event at this position."""
+        headers = {"ETag": etag(version)}
+        if position is not None:
+            headers["Ims-Position"] = str(position)
+            self.parts.freshness.acknowledge(self.tenant_id, position)
         if location is not None:
             headers["Location"] = location
         return success(data, status=status, headers=headers)

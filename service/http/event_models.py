@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any, Final, Literal, Union
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, WithJsonSchema, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, SkipJsonSchema
 from pydantic_core import core_schema
 
 from domain.attribute_types import AttributeType
 from projections.cloud_events import SEQUENCE_DIGITS
 from projections.states import TOPICS
-from service.http.answer_models import UTC_TIME, Answer, Comment, Id, Incident, Lock, Made, Success
+from service.http.answer_models import FIELDS_SCHEMA, UTC_TIME, Answer, Comment, Id, Incident, Lock, Made, Success
 
 POSITION: Final = "^[1-9][0-9]{0,18}$"
 _TRACEPARENT: Final = "^00-[0-9a-f]{32}-[0-9a-f]{16}-01$"
@@ -63,6 +63,17 @@ class Data(Answer):
     changes: dict[str, MemberChange] = Field(
         description="By member, attributes as `attributes.<name>`; empty where `state` says it all."
     )
+    erased: list[str] | SkipJsonSchema[None] = Field(
+        None, description="Members whose content was erased: what they changed to is not known any more."
+    )
+
+
+class ErasureData(Answer):
+    """What an erasure tells beside what every event does."""
+
+    fields: Annotated[Any, WithJsonSchema(FIELDS_SCHEMA)]
+    reason: str
+    positions: list[int] = Field(description="The events whose content is gone: forget yours too.")
 
 
 class CloudEvent(Answer):
@@ -101,12 +112,18 @@ def _data(name: str, state: type[BaseModel]) -> type[BaseModel]:
 
 _DATA: Final = {kind: _data(f"{kind.capitalize()}Data", state) for kind, state in _STATES.items()}
 
+_ERASING: Final = {
+    kind: create_model(f"{kind.capitalize()}ErasureData", __base__=(_DATA[kind], ErasureData))
+    for kind in ("incident", "comment")
+}
+
 
 def _event(type: str) -> type[BaseModel]:
     """`ims.incident.attribute_set` is described by `IncidentAttributeSetEvent`."""
     _, kind, _ = type.split(".")
     name = "".join(word.capitalize() for word in type.removeprefix("ims.").replace("_", ".").split("."))
-    members: dict[str, Any] = {"type": (Literal[type], ...), "data": (_DATA[kind] | ErasedData, ...)}
+    data = _ERASING[kind] if type.endswith(".erased") else _DATA[kind]
+    members: dict[str, Any] = {"type": (Literal[type], ...), "data": (data | ErasedData, ...)}
     return create_model(f"{name}Event", __base__=CloudEvent, **members)
 
 

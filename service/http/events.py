@@ -137,6 +137,9 @@ class _Stream:
                 await self._write(_end("TOKEN_EXPIRED"))
                 return
             frames = await reader.take(max(0.0, min(check_at - time.monotonic(), self._seconds_left())))
+            if reader.missed:
+                reader.missed = False
+                await self._catch_up(await self._next())
             new = [frame for position, frame in frames if position > self._position]
             if new:
                 self._position = frames[-1][0]

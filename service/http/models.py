@@ -58,20 +58,21 @@ def schema_of(rule: Rule) -> dict[str, Any]:
             return {"type": "boolean"}
 
 
-def _ruled(rule: Callable[[object], Fault | None], value: object) -> object:
+def ruled(rule: Callable[[object], Fault | None], value: object) -> object:
+    """The value, where the rule finds no fault with it."""
     fault = rule(value)
     if fault is not None:
         raise PydanticCustomError(fault.code, "{message}", {"message": fault.message})
     return value
 
 
-def _member(rule: Rule, default: Json = ..., *, nullable: bool = False) -> Any:
+def member_of(rule: Rule, default: Json = ..., *, nullable: bool = False) -> Any:
     """A member that the rule decides about; `nullable`: null stands for the default."""
 
     def check(value: object) -> object:
         if value is None and nullable:
             return default
-        return _ruled(rule, value)
+        return ruled(rule, value)
 
     return Annotated[Any, PlainValidator(check), WithJsonSchema(_nullable(schema_of(rule), nullable))]
 
@@ -117,60 +118,60 @@ _ATTRIBUTES: Final[Any] = Annotated[Any, PlainValidator(_attributes), WithJsonSc
 _ATTRIBUTES_PATCH: Final[Any] = Annotated[Any, PlainValidator(_attributes), WithJsonSchema(PATCH_SCHEMA)]
 _VALUE: Final[Any] = Annotated[Any, PlainValidator(_value), WithJsonSchema(VALUE_SCHEMA)]
 _DEFINED_NAME: Final[Any] = Annotated[
-    Any, PlainValidator(partial(_ruled, fault_of_name)), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})
+    Any, PlainValidator(partial(ruled, fault_of_name)), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})
 ]
 _DEFINED_TYPE: Final[Any] = Annotated[
     Any,
-    PlainValidator(partial(_ruled, fault_of_type)),
+    PlainValidator(partial(ruled, fault_of_type)),
     WithJsonSchema({"type": "string", "enum": [str(kind) for kind in AttributeType]}),
 ]
 _ID: Final[Any] = Annotated[Any, WithJsonSchema({"type": "string", "format": "uuid"})]
 _IGNORED: Final[Any] = Annotated[Any, PlainValidator(lambda _: None), WithJsonSchema({})]
-_LOCK: Final[tuple[Any, Any]] = (_member(OCC_LOCK), None)
+LOCK: Final[tuple[Any, Any]] = (member_of(OCC_LOCK), None)
 
 # The domain judges a report's details before anything is looked up; an edit's are judged here, before the incident is.
 _REPORTED = {
     name: (Annotated[Any, WithJsonSchema(_nullable(schema_of(rule), name in DEFAULTS))], DEFAULTS.get(name, ...))
     for name, rule in DETAILS.items()
 }
-_REQUIRED = {name: (_member(rule), ...) for name, rule in DETAILS.items() if name not in DEFAULTS}
-_OPTIONAL = {name: (_member(DETAILS[name], default, nullable=True), default) for name, default in DEFAULTS.items()}
-_TOUCHED = {name: (_member(DETAILS[name], None, nullable=name in DEFAULTS), None) for name in DETAILS}
+_REQUIRED = {name: (member_of(rule), ...) for name, rule in DETAILS.items() if name not in DEFAULTS}
+_OPTIONAL = {name: (member_of(DETAILS[name], default, nullable=True), default) for name, default in DEFAULTS.items()}
+_TOUCHED = {name: (member_of(DETAILS[name], None, nullable=name in DEFAULTS), None) for name in DETAILS}
 
 
-def _model(name: str, base: type[BaseModel], *members: dict[str, tuple[Any, Any]]) -> type[BaseModel]:
+def model_of(name: str, base: type[BaseModel], *members: dict[str, tuple[Any, Any]]) -> type[BaseModel]:
     merged: dict[str, Any] = {}
     for some in members:
         merged.update(some)
     return create_model(name, __base__=base, **merged)
 
 
-ReportBody = _model(
+ReportBody = model_of(
     "ReportBody",
     Body,
     _REPORTED,
     {"attributes": (_ATTRIBUTES, None)},
     _ignored(SERVER_MEMBERS | {"occ_lock"}),
 )
-EditBody = _model(
+EditBody = model_of(
     "EditBody",
     Body,
     _REQUIRED,
     _OPTIONAL,
-    {"attributes": (_ATTRIBUTES, None), "occ_lock": _LOCK},
+    {"attributes": (_ATTRIBUTES, None), "occ_lock": LOCK},
     _ignored(SERVER_MEMBERS),
 )
-PatchBody = _model(
-    "PatchBody", Body, _TOUCHED, {"attributes": (_ATTRIBUTES_PATCH, None), "occ_lock": _LOCK}, _ignored(SERVER_MEMBERS)
+PatchBody = model_of(
+    "PatchBody", Body, _TOUCHED, {"attributes": (_ATTRIBUTES_PATCH, None), "occ_lock": LOCK}, _ignored(SERVER_MEMBERS)
 )
-RevertBody = _model("RevertBody", Body, {"version": (_member(OCC_LOCK), ...), "occ_lock": _LOCK})
-LockBody = _model("LockBody", Lenient, {"occ_lock": _LOCK})
-AttributeBody = _model("AttributeBody", Body, {"name": (str, ...), "value": (_VALUE, ...)})
-AttributeEditBody = _model("AttributeEditBody", AttributeBody, {"occ_lock": _LOCK})
-DefinitionBody = _model("DefinitionBody", Body, {"name": (_DEFINED_NAME, ...), "type": (_DEFINED_TYPE, ...)})
-CommentBody = _model("CommentBody", Body, {"text": (_member(COMMENT_TEXT), ...)})
-CommentEditBody = _model("CommentEditBody", CommentBody, {"occ_lock": _LOCK})
-CommentRemovalBody = _model("CommentRemovalBody", Lenient, {"id": (_ID, None), "occ_lock": _LOCK})
+RevertBody = model_of("RevertBody", Body, {"version": (member_of(OCC_LOCK), ...), "occ_lock": LOCK})
+LockBody = model_of("LockBody", Lenient, {"occ_lock": LOCK})
+AttributeBody = model_of("AttributeBody", Body, {"name": (str, ...), "value": (_VALUE, ...)})
+AttributeEditBody = model_of("AttributeEditBody", AttributeBody, {"occ_lock": LOCK})
+DefinitionBody = model_of("DefinitionBody", Body, {"name": (_DEFINED_NAME, ...), "type": (_DEFINED_TYPE, ...)})
+CommentBody = model_of("CommentBody", Body, {"text": (member_of(COMMENT_TEXT), ...)})
+CommentEditBody = model_of("CommentEditBody", CommentBody, {"occ_lock": LOCK})
+CommentRemovalBody = model_of("CommentRemovalBody", Lenient, {"id": (_ID, None), "occ_lock": LOCK})
 
 
 def faults_of(error: ValidationError) -> list[Fault]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.http import answer_models, event_models
+from service.http import answer_models, erasure_models, event_models
 from service.http.audit import KEY_PATH
 from service.http.parameters import event_parameter, header_parameter, path_parameter, query_parameter, size_parameter
 from service.http.routes import CONSISTENCY_PATH, EVENT_PATHS, ROUTES, Route
@@ -75,7 +75,12 @@ class Document:
 
     def _schemas(self) -> dict[str, Any]:
         bodies: set[type[BaseModel]] = {route.body for route in ROUTES if route.body is not None}
-        models = sorted({*bodies, *answer_models.ANSWERS, event_models.EventsAnswer}, key=lambda model: model.__name__)
+        answers: set[type[BaseModel]] = {
+            *answer_models.ANSWERS,
+            erasure_models.ErasureAnswer,
+            event_models.EventsAnswer,
+        }
+        models = sorted(bodies | answers, key=lambda model: model.__name__)
         _, definitions = models_json_schema(
             [(model, "validation") for model in models],
             ref_template=_SCHEMAS + "{model}",

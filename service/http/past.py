@@ -8,6 +8,7 @@ import orjson
 from aiohttp import web
 
 from domain.errors import Absent
+from domain.incident import Incident
 from domain.moments import recordable
 from domain.rules import MAX_OCC_LOCK
 from projections.changes import change_document, differences
@@ -100,6 +101,12 @@ async def _versions(call: Call, *wanted: int) -> dict[int, Found]:
     return found
 
 
+async def _erased(call: Call) -> bool:
+    """Whether it was an incident of this tenant, though there is nothing of it any more."""
+    first = await call.parts.log.of_subject(call.id(), 0, 1)
+    return bool(first) and (first[0].tenant_id, first[0].topic) == (call.tenant_id, Incident.IncidentReported.TOPIC)
+
+
 def _shown(call: Call, deleted: bool) -> None:
     """Raises Absent where it is deleted and this user may not see what it was."""
     if deleted and not call.identity.may_audit:
@@ -112,7 +119,8 @@ async def _is_shown(call: Call) -> None:
         await call.document()
         return
     models = await call.read_models()
-    if not await models.incidents.known(call.parts.database, call.tenant_id, str(call.id())):
+    known = await models.incidents.known(call.parts.database, call.tenant_id, str(call.id()))
+    if not known and not await _erased(call):
         raise Absent
 
 

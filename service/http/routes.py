@@ -2,12 +2,24 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import web
 from pydantic import BaseModel
 
 from service.http import answer_models as answers
-from service.http import attributes, audit, comments, events, incident_lists, incidents, models, past
+from service.http import (
+    attributes,
+    audit,
+    comments,
+    erasure_models,
+    erasures,
+    events,
+    incident_lists,
+    incidents,
+    models,
+    past,
+)
 from service.http.call import MAX_POSITION_DIGITS, Call
 from service.http.expectations import expect
 from service.http.queries import PAGING
@@ -117,6 +129,8 @@ ROUTES = (
           answers.DiffAnswer, query=past.BETWEEN),
     Route("POST", f"{ONE}/revert", incidents.revert, "Bring the content of an earlier version back",
           answers.IncidentAnswer, models.RevertBody, "write", locked=True),
+    Route("POST", f"{ONE}/erase", erasures.erase, "Erase what was written in an incident from the log, for good",
+          erasure_models.ErasureAnswer, erasure_models.ErasureBody, "erase", locked=True, query=_LOCK),
     Route("GET", f"{ONE}/attributes", attributes.values, "The attributes of an incident",
           answers.AttributesAnswer),
     Route("POST", f"{ONE}/attributes", attributes.add, "Set an attribute for the first time",
@@ -135,6 +149,8 @@ ROUTES = (
           answers.CommentAnswer, models.CommentEditBody, "write", locked=True),
     Route("DELETE", _COMMENT, comments.remove, "Remove a comment",
           answers.CommentAnswer, models.LockBody, "write", locked=True, query=_LOCK),
+    Route("POST", f"{_COMMENT}/erase", erasures.erase_comment, "Erase a comment from the log, for good",
+          erasure_models.ErasureAnswer, erasure_models.CommentErasureBody, "erase", locked=True, query=_LOCK),
     Route("GET", _EVENTS, events.events, "The events beyond a position, as CloudEvents",
           None, query=(*events.ONCE, *events.REPEATABLE)),
     Route("GET", f"{_EVENTS}/stream", events.stream, "The events from a position on, as they happen",
@@ -149,6 +165,12 @@ ROUTES = (
 # fmt: on
 
 
+_REQUIRED: Final[dict[str, Callable[[Call], None]]] = {
+    "write": Call.may_write, "define": Call.may_define, "erase": Call.may_erase,
+}  # fmt: skip
+"""What a route's role asks of the call; it raises Forbidden."""
+
+
 def add_routes(app: web.Application, parts: Parts) -> None:
     for route in ROUTES:
         handle = _adapted(route, parts)
@@ -159,19 +181,19 @@ def add_routes(app: web.Application, parts: Parts) -> None:
 
 
 def _adapted(route: Route, parts: Parts) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    handler, defines = route.handler, route.role == "define"
+    handler, may = route.handler, _REQUIRED.get(route.role)
     name, count = route.command, parts.metrics.commands.add
 
     async def ask(request: web.Request) -> web.StreamResponse:
         return await handler(Call(request, parts))
 
+    if may is None:
+        return ask
+
     async def command(request: web.Request) -> web.StreamResponse:
         try:
             call = Call(request, parts)
-            if defines:
-                call.may_define()
-            else:
-                call.may_write()
+            may(call)
             answer = await handler(call)
         except Exception as error:
             count(name, code_of(error).lower())
@@ -179,4 +201,4 @@ def _adapted(route: Route, parts: Parts) -> Callable[[web.Request], Awaitable[we
         count(name, DONE)
         return answer
 
-    return ask if route.role == "read" else command
+    return command

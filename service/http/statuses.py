@@ -18,7 +18,7 @@ from domain.errors import (
 from projections.database import Unavailable
 from service.audit.errors import CheckpointPending
 from service.auth.errors import KeysUnreachable, Unauthenticated
-from service.commands import Contended, ContentErased, Erased, KeyReused
+from service.commands import CommandErased, Contended, ContentErased, KeyReused
 from service.freshness import NotFresh
 from service.store.log import OutcomeUnknown, Overloaded
 
@@ -41,6 +41,7 @@ CODES: Final[dict[str, str]] = {
     "CONTENT_ERASED": "409: the content of this version was erased",
     "CURSOR_INVALID": "400: not a cursor of this tenant, filter and sort",
     "EXISTS_ALREADY": "409: the name is in use, or a value is set",
+    "FIELD_NOT_ERASABLE": "400: this cannot be erased; the message lists what can",
     "FORBIDDEN": "403: the user may not do this",
     "HEADER_INVALID": "400: a header does not have its form",
     "IDEMPOTENCY_KEY_REUSED": "422: the key came with another request before",
@@ -154,7 +155,7 @@ _PLAIN: Final[dict[type[Exception], tuple[int, str, str]]] = {
     Taken: (409, "EXISTS_ALREADY", ""),
     NotDeleted: (409, "NOT_DELETED", ""),
     LimitReached: (409, "ATTRIBUTE_LIMIT", ""),
-    Erased: (409, "COMMAND_ERASED", "The request was carried out before; its content was erased since."),
+    CommandErased: (409, "COMMAND_ERASED", "The request was carried out before; its content was erased since."),
     ContentErased: (409, "CONTENT_ERASED", "The content of this version was erased."),
     KeyReused: (422, "IDEMPOTENCY_KEY_REUSED", "The idempotency key came with another request before."),
     KeysUnreachable: (503, "KEYS_UNREACHABLE", "The keys that tokens are checked with are out of reach."),

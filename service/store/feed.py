@@ -12,10 +12,13 @@ from uuid import UUID
 
 import structlog
 
-from domain.event import Recorded
+from domain.erased import Erased
+from domain.erasure import Erasing
+from domain.event import Fact, Recorded
 from projections.database import Unavailable
+from service.store.history import readable, told_of
 from service.store.log import Log, Row
-from service.store.mapper import UnreadableEvent, recorded_of
+from service.store.mapper import UnreadableEvent
 from service.store.read_ahead import ReadAhead
 from service.store.watermark import Watermark
 
@@ -36,14 +39,19 @@ class Feed:
     def __init__(self, log: Log) -> None:
         self.head = Watermark()
         self._log, self._pages = log, ReadAhead(log)
-        self._window: deque[Recorded] = deque(maxlen=WINDOW)
+        self._window: deque[Fact] = deque(maxlen=WINDOW)
         self._bell = asyncio.Event()
         self._looked_at = float("-inf")
         self._listeners: list[Callable[[UUID, int, int], None]] = []
+        self._forgetting: list[Callable[[UUID], None]] = []
 
     def listen(self, listener: Callable[[UUID, int, int], None]) -> None:
         """Call it with the aggregate, version and position of every event from now on, once, in order."""
         self._listeners.append(listener)
+
+    def on_erasure(self, forget: Callable[[UUID], None]) -> None:
+        """Call it with each aggregate that something was erased of: whoever keeps what it said forgets that."""
+        self._forgetting.append(forget)
 
     async def start(self) -> None:
         self._looked_at = time.monotonic()
@@ -93,7 +101,7 @@ class Feed:
                 self._looked_at = looked_at
                 return
 
-    async def after(self, position: int, limit: int, timeout: float) -> list[Recorded]:
+    async def after(self, position: int, limit: int, timeout: float) -> list[Fact]:
         """The next events beyond `position`; empty when none came within `timeout` seconds.
 
         Raises Unavailable; UnreadableEvent when the next one cannot be read.
@@ -103,17 +111,13 @@ class Feed:
         recent = self.recent(position, limit)
         if recent is not None:
             return recent
-        facts: list[Recorded] = []
-        for row in await self._pages.after(position, min(limit, READ_EVENTS)):
-            try:
-                facts.append(recorded_of(row))
-            except UnreadableEvent:
-                if not facts:
-                    raise
-                break
+        facts = readable(await self._pages.after(position, min(limit, READ_EVENTS)))
+        if any(isinstance(fact, Erased) for fact in facts):
+            # Whose erasure this process has not heard of yet, its later events may still be in memory.
+            self._window.clear()
         return facts
 
-    def recent(self, position: int, limit: int) -> list[Recorded] | None:
+    def recent(self, position: int, limit: int) -> list[Fact] | None:
         """The next events beyond `position` that are in memory; None where that has not all of them."""
         if not self._window or position + 1 < self._window[0].position:
             return None
@@ -122,15 +126,23 @@ class Feed:
 
     def _take_row(self, row: Row) -> None:
         try:
-            self._take(recorded_of(row))
+            self._take(told_of(row))
         except UnreadableEvent:
             # Whoever follows meets it in the log; here only the head moves on, and no cache may miss it.
-            self._window.clear()
+            self._forget(row.originator_id)
             self._tell(row.originator_id, row.originator_version, row.position)
 
-    def _take(self, fact: Recorded) -> None:
+    def _take(self, fact: Fact) -> None:
+        placed = fact if isinstance(fact, Erased) else fact.event
+        if isinstance(placed, Erasing):
+            self._forget(placed.originator_id)
         self._window.append(fact)
-        self._tell(fact.event.originator_id, fact.event.originator_version, fact.position)
+        self._tell(placed.originator_id, placed.originator_version, fact.position)
+
+    def _forget(self, originator_id: UUID) -> None:
+        self._window.clear()
+        for forget in self._forgetting:
+            forget(originator_id)
 
     def _tell(self, originator_id: UUID, version: int, position: int) -> None:
         for listener in self._listeners:

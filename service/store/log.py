@@ -95,6 +95,14 @@ class Row(NamedTuple):
     digest: bytes
 
 
+class Redaction(NamedTuple):
+    """What becomes of a row when content is erased from it; both are None where nothing is left. The digest stays."""
+
+    position: int
+    state: bytes | None
+    salt: bytes | None
+
+
 class Log(Protocol):
     """Both engines pass the same contract test. Every method raises Unavailable when the database is away."""
 
@@ -108,6 +116,11 @@ class Log(Protocol):
         No two entries may be of one aggregate or one command. Sending the same entries again is safe: an entry that is
         in the log already, by aggregate, version and salt, counts as appended.
         """
+        ...
+
+    async def erase(self, entry: Entry, redactions: Sequence[Redaction]) -> Outcome:
+        """Append the entry as `append` does and, only where it is appended now, rewrite these rows of its aggregate:
+        all of it in one transaction. Sending the same again is safe."""
         ...
 
     async def confirm(self) -> None:

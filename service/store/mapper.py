@@ -34,7 +34,7 @@ _VERSION_MARK = b'"class_version":'
 
 
 class UnreadableEvent(Exception):
-    """An event whose topic or shape this release does not know, or whose content was erased."""
+    """An event whose topic or shape this release does not know, or whose content is damaged or gone."""
 
 
 class NewerEvent(UnreadableEvent, OfNewerRelease):
@@ -130,8 +130,7 @@ _mapper = LogMapper()
 
 def entry_of(event: ActEvent, *, repeatable: bool) -> Entry:
     """The event as a row to be; with `repeatable` its command id guards against a second one."""
-    state = _mapper.state_of(event)
-    salt = random_bytes(SALT_BYTES)
+    state, salt, digest = sealed(event)
     return Entry(
         originator_id=event.originator_id,
         originator_version=event.originator_version,
@@ -141,8 +140,15 @@ def entry_of(event: ActEvent, *, repeatable: bool) -> Entry:
         subject_id=event.subject_id,
         command_id=event.command_id if repeatable else None,
         salt=salt,
-        digest=hashlib.sha256(salt + state).digest(),
+        digest=digest,
     )
+
+
+def sealed(event: ActEvent) -> tuple[bytes, bytes, bytes]:
+    """Its state, a new salt, and the digest over both."""
+    state = _mapper.state_of(event)
+    salt = random_bytes(SALT_BYTES)
+    return state, salt, hashlib.sha256(salt + state).digest()
 
 
 def recorded_of(row: Row) -> Recorded:

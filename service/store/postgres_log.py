@@ -12,7 +12,7 @@ from projections.leaves import Leaf
 from service.store.away import available
 from service.store.bells import Bells
 from service.store.json_rows import json_rows
-from service.store.log import Entry, NotALog, NotEmpty, Outcome, Row, Verdict
+from service.store.log import Entry, NotALog, NotEmpty, Outcome, Redaction, Row, Verdict
 from service.store.postgres import Postgres
 from service.store.primary import SETTINGS
 
@@ -24,6 +24,7 @@ LOAD_SECONDS = 3600.0
 # for disk and standby as theirs should have, so that nothing is acknowledged which a failover would lose.
 _APPEND = "SELECT verdict, placed, stamped FROM append($1), pg_logical_emit_message(true, 'ims', '')"
 _CONFIRM = "SELECT pg_logical_emit_message(true, 'ims', '')"
+_ERASE = "SELECT verdict, placed, stamped FROM erase($1, $2), pg_logical_emit_message(true, 'ims', '')"
 _ROW = """SELECT notification_id, originator_id, originator_version, topic, state, tenant_id, subject_id, recorded_at,
                  command_id, salt, digest FROM log """
 _READ = _ROW + "WHERE notification_id > $1 ORDER BY notification_id LIMIT $2"
@@ -90,7 +91,7 @@ class PostgresLog:
         self._postgres = postgres
         self._bells = bells
         self._writing: Any = None
-        self._warning = ""
+        self._warnings: list[str] = []
 
     async def open(self) -> None:
         self.log_id, self.restored = await self.identity()
@@ -102,27 +103,30 @@ class PostgresLog:
     async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
         if self._writing is None or self._writing.is_closed():
             self._writing = await self._postgres.primary.connect()
-            self._writing.add_log_listener(self._warned)
-            self._warning = ""
+            self._warnings = _warnings_of(self._writing)
         try:
             with available():
                 rows = await self._writing.fetch(_APPEND, json_rows(Entry._fields, entries))
-            self._vouch()
+            _vouch(self._warnings)
         except BaseException:
             # Whatever went wrong, the next attempt must not meet this session's remains.
             self._writing.terminate()
             raise
         self._bells.ring(HEAD_CHANNEL, "")
-        return [Outcome(_VERDICTS[verdict], position or 0, at) for verdict, position, at in rows]
+        return [_outcome(*row) for row in rows]
 
-    def _warned(self, _connection: Any, message: Any) -> None:
-        """A commit that stopped waiting for its standby says so in a warning, and nowhere else."""
-        if message.severity_en == "WARNING":
-            self._warning = str(message)
-
-    def _vouch(self) -> None:
-        if self._warning:
-            raise Unavailable(self._warning)
+    async def erase(self, entry: Entry, redactions: Sequence[Redaction]) -> Outcome:
+        entries, rewritten = json_rows(Entry._fields, [entry]), json_rows(Redaction._fields, redactions)
+        connection = await self._postgres.primary.connect()  # the one that appends may be busy with a group
+        warnings = _warnings_of(connection)
+        try:
+            with available():
+                (row,) = await connection.fetch(_ERASE, entries, rewritten)
+            _vouch(warnings)
+        finally:
+            connection.terminate()
+        self._bells.ring(HEAD_CHANNEL, "")
+        return _outcome(*row)
 
     async def confirm(self) -> None:
         async with self._postgres.transaction(durable=True) as rows:
@@ -222,6 +226,27 @@ async def _load(
         await execute("COMMIT")
     except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
         raise NotALog(str(error)) from error
+
+
+def _warnings_of(connection: Any) -> list[str]:
+    """What it will warn of: a commit that stopped waiting for its standby says so in a warning, and nowhere else."""
+    warnings: list[str] = []
+
+    def heard(_: Any, message: Any) -> None:
+        if message.severity_en == "WARNING":
+            warnings.append(str(message))
+
+    connection.add_log_listener(heard)
+    return warnings
+
+
+def _vouch(warnings: Sequence[str]) -> None:
+    if warnings:
+        raise Unavailable(warnings[0])
+
+
+def _outcome(verdict: int, position: int | None, at: datetime | None) -> Outcome:
+    return Outcome(_VERDICTS[verdict], position or 0, at)
 
 
 def _row(

@@ -1,4 +1,4 @@
-"""The log by pages, for one who catches up: while one page is worked on, the next is already being read."""
+"""The log by pages, for those who catch up: while one page is worked on, the next is already being read."""
 
 import asyncio
 from typing import Final, NamedTuple
@@ -9,8 +9,11 @@ MAX_AGE_SECONDS: Final = 1.0
 """A page that was asked for longer ago is read again: what stands in it may have been erased meanwhile."""
 
 
+MAX_COMING: Final = 4
+"""Pages that are read ahead at once: as many as a process has followers."""
+
+
 class _Coming(NamedTuple):
-    after: int
     asked_at: float
     page: asyncio.Task[list[Row]]
 
@@ -18,20 +21,23 @@ class _Coming(NamedTuple):
 class ReadAhead:
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._coming: _Coming | None = None
+        self._coming: dict[int, _Coming] = {}
+        """By the position that each begins beyond, the oldest first."""
 
     async def after(self, position: int, limit: int) -> list[Row]:
         """The rows beyond a position, at most `limit`. Raises Unavailable."""
-        coming, self._coming = self._coming, None
+        coming = self._coming.pop(position, None)
         rows: list[Row] = []
-        if coming is not None and coming.after == position and self._age(coming) < MAX_AGE_SECONDS:
+        if coming is not None and self._age(coming) < MAX_AGE_SECONDS:
             rows = await coming.page
         if not rows or len(rows) > limit:
             rows = await self._log.read(position, limit)
         if len(rows) == limit:  # there is more
             page = asyncio.create_task(self._log.read(rows[-1].position, limit))
             page.add_done_callback(_noted)
-            self._coming = _Coming(rows[-1].position, asyncio.get_running_loop().time(), page)
+            self._coming[rows[-1].position] = _Coming(asyncio.get_running_loop().time(), page)
+            if len(self._coming) > MAX_COMING:
+                del self._coming[next(iter(self._coming))]
         return rows
 
     def _age(self, coming: _Coming) -> float:

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from domain.event import Recorded
+from domain.event import Fact
+from service.store.history import readable
 from service.store.log import Log, Row
-from service.store.mapper import UnreadableEvent, recorded_of
 
 
 class ReadingAhead:
@@ -14,7 +14,7 @@ class ReadingAhead:
         self._log = log
         self._coming: tuple[tuple[int, int], asyncio.Task[list[Row]]] | None = None
 
-    async def after(self, position: int, limit: int, _timeout: float) -> list[Recorded]:
+    async def after(self, position: int, limit: int, _timeout: float) -> list[Fact]:
         """Raises Unavailable; UnreadableEvent when the next one cannot be read."""
         coming, self._coming = self._coming, None
         if coming is not None and coming[0] == (position, limit):
@@ -32,16 +32,3 @@ class ReadingAhead:
     def close(self) -> None:
         if self._coming is not None:
             self._coming[1].cancel()
-
-
-def readable(rows: list[Row]) -> list[Recorded]:
-    """Those before the first that cannot be read. Raises UnreadableEvent where that is the first of all."""
-    facts: list[Recorded] = []
-    for row in rows:
-        try:
-            facts.append(recorded_of(row))
-        except UnreadableEvent:
-            if not facts:
-                raise
-            break
-    return facts

@@ -9,6 +9,7 @@ import fcntl
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import orjson
+import structlog
 
 from projections.database import Dialect, Rows, Unavailable
 from service.store.migrations import missing
@@ -42,6 +44,7 @@ DIALECT = Dialect(
                  SELECT {built_keys} FROM (SELECT * FROM {built} WHERE {where}) AS built
                  LEFT JOIN (SELECT * FROM {live} WHERE {where}) AS live ON {same_key}
                  WHERE live.{first} IS NULL""",
+    sampled=False,
 )
 
 _AWAY = {
@@ -49,6 +52,13 @@ _AWAY = {
     sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL,
 }  # fmt: skip
 _PRIMARY_CODE = 0xFF
+SCRUB_SECONDS = 5.0
+"""How long a scrub waits for other processes that still read what was there before."""
+SCRUB_PAUSE_SECONDS = 0.1
+MAX_REWRITTEN = 256 * 2**20
+"""Bytes of a file that is written anew after an erasure. Nothing else is written meanwhile: about a second."""
+
+_log = structlog.get_logger(__name__)
 _Result = TypeVar("_Result")
 
 
@@ -86,6 +96,22 @@ class DatabaseFile:
     async def read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         return await self._run(self._readers, work)
 
+    async def scrub(self) -> None:
+        """After an erasure: neither the file nor what stands beside it holds the content any longer.
+
+        Pages that SQLite has rearranged may hold copies of rows in their unused parts, so all are written anew.
+        """
+        end = time.monotonic() + SCRUB_SECONDS
+        if self.path.stat().st_size <= MAX_REWRITTEN:
+            await self.write(lambda connection: connection.execute("VACUUM"))
+        else:
+            _log.warning("file_too_large_to_rewrite", file=str(self.path), limit=MAX_REWRITTEN)
+        while await self.write(_truncate):
+            if time.monotonic() > end:
+                _log.warning("file_still_read_by_others", file=str(self.path))
+                return
+            await asyncio.sleep(SCRUB_PAUSE_SECONDS)
+
     def close(self) -> None:
         self._writer.shutdown()
         self._readers.shutdown()
@@ -110,6 +136,7 @@ class DatabaseFile:
             except sqlite3.DatabaseError as error:
                 raise Unavailable(f"{self.path}: {error}") from error
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            connection.execute("PRAGMA secure_delete = ON")  # what is erased is written over with zeros
             self._local.connection = connection
             self._connections.append(connection)
         return connection
@@ -158,6 +185,10 @@ class SqliteDatabase:
         async with self.transaction() as rows:
             for statement in statements:
                 await rows.execute(statement)
+
+    async def scrub(self) -> None:
+        async with self._one_transaction:
+            await self._file.scrub()
 
 
 class SqliteRows:
@@ -213,6 +244,15 @@ def available() -> Iterator[None]:
 
 def _fetch(connection: sqlite3.Connection, sql: str, args: Sequence[Any]) -> Sequence[Sequence[Any]]:
     return connection.execute(_numbered(sql), _bound(args)).fetchall()
+
+
+def _truncate(connection: sqlite3.Connection) -> bool:
+    """Empty the write-ahead log; whether it could not be, because somebody still reads what it holds."""
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        return bool(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
 
 
 def _commit(connection: sqlite3.Connection) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 
 from projections.leaves import Leaf
-from service.store.log import Entry, NotALog, NotEmpty, Outcome, Row, Verdict
+from service.store.log import Entry, NotALog, NotEmpty, Outcome, Redaction, Row, Verdict
 from service.store.sqlite import DatabaseFile, migrate, rollback
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -20,6 +20,7 @@ _LAST = "SELECT notification_id, recorded_at FROM log ORDER BY notification_id D
 _TAKEN = "SELECT notification_id, recorded_at, salt FROM log WHERE originator_id = ? AND originator_version = ?"
 _KNOWN = "SELECT notification_id, recorded_at FROM log WHERE command_id = ?"
 _INSERT = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_REDACT = "UPDATE log SET state = ?, salt = ? WHERE notification_id = ? AND originator_id = ?"
 _ROW = """SELECT notification_id, originator_id, originator_version, topic, state, tenant_id, subject_id, recorded_at,
                  command_id, salt, digest FROM log """
 _READ = _ROW + "WHERE notification_id > ? ORDER BY notification_id LIMIT ?"
@@ -82,6 +83,12 @@ class SqliteLog:
 
     async def confirm(self) -> None:
         """What can be read was synced before."""
+
+    async def erase(self, entry: Entry, redactions: Sequence[Redaction]) -> Outcome:
+        (outcome,) = await self._file.write(lambda connection: _append(connection, [entry], redactions))
+        if outcome.verdict is Verdict.APPENDED:
+            await self._file.scrub()
+        return outcome
 
     async def head(self) -> int:
         return int((await self._fetch("SELECT coalesce(max(notification_id), 0) FROM log"))[0][0])
@@ -153,7 +160,10 @@ class SqliteLog:
         return await self._file.read(lambda connection: connection.execute(sql, args).fetchall())
 
 
-def _append(connection: sqlite3.Connection, entries: Sequence[Entry]) -> list[Outcome]:
+def _append(
+    connection: sqlite3.Connection, entries: Sequence[Entry], redactions: Sequence[Redaction] = ()
+) -> list[Outcome]:
+    """The redactions are of the aggregate of the one entry, and made only where that is new."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         position, at = connection.execute(_LAST).fetchone() or (0, 0)
@@ -165,6 +175,7 @@ def _append(connection: sqlite3.Connection, entries: Sequence[Entry]) -> list[Ou
             if outcome is None:
                 position += 1
                 connection.execute(_INSERT, _values(entry, position, at))
+                connection.executemany(_REDACT, [_rewritten(entry, redaction) for redaction in redactions])
                 outcome = Outcome(Verdict.APPENDED, position, _time(at))
                 at += 1
             outcomes.append(outcome)
@@ -245,6 +256,10 @@ def _end_load(connection: sqlite3.Connection, indexes: list[tuple[str, str]], lo
         connection.execute(definition)
     connection.execute(_IDENTIFIED, (log_id.hex, int(restored)))
     connection.execute("COMMIT")
+
+
+def _rewritten(entry: Entry, redaction: Redaction) -> tuple[Any, ...]:
+    return redaction.state, redaction.salt, redaction.position, entry.originator_id.hex
 
 
 def _row(row: Sequence[Any]) -> Row:

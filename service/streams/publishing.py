@@ -8,7 +8,8 @@ from uuid import UUID
 
 import orjson
 
-from projections.cloud_events import CloudEvents, Fact
+from domain.event import Fact
+from projections.cloud_events import CloudEvents
 from projections.follower import Follower
 from projections.lease import Lease, Leases
 from projections.stream import FOLLOWER, Names, Publisher
@@ -17,7 +18,7 @@ from service.store.feed import Feed
 from service.store.history import LogHistory
 from service.store.log import Log
 from service.streams.address import parse
-from service.streams.log_positions import LogPositions, WholeFeed
+from service.streams.log_positions import LogPositions
 from service.streams.redis_streams import RedisStreams
 from service.streams.trimming import Trimming
 from service.streams.wire import Wire
@@ -64,10 +65,11 @@ async def publisher(
     await leases.register(FOLLOWER)
     streams = RedisStreams(wire_of(settings), str(log.log_id), settings.redis_replicas, settings.redis_timeout)
     events = CloudEvents(orjson, str(log.log_id), LogHistory(log))
+    feed.on_erasure(events.forget)
     names = names_of(settings, log)
     target = Publisher(names, streams, LogPositions(log), leases, events, time.monotonic)
     follower = Follower(
-        FOLLOWER, WholeFeed(feed, log), traced(FOLLOWER, target, spans), leases, moved, noticed,
+        FOLLOWER, feed, traced(FOLLOWER, target, spans), leases, moved, noticed,
         PAUSE_SECONDS, PAUSE_SECONDS_PER_EVENT,
     )  # fmt: skip
     trimming = None

@@ -11,6 +11,7 @@ import orjson
 
 from projections.cloud_events import CloudEvents, Published
 from projections.states import TOPICS
+from service.store.feed import Feed
 from service.store.history import LogHistory, told_of
 from service.store.log import Log, Row
 
@@ -57,9 +58,10 @@ class Page:
 
 
 class EventPages:
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, feed: Feed) -> None:
         self._log = log
         self._events = CloudEvents(orjson, str(log.log_id), LogHistory(log))
+        feed.on_erasure(self._events.forget)
         self._turn = asyncio.Lock()
 
     async def page(self, wanted: Wanted, after: int, limit: int) -> Page:

@@ -8,17 +8,18 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
+from uuid import UUID
 
 import orjson
 import structlog
 
 from domain.erased import Erased
-from projections.cloud_events import CloudEvents, Fact, Published
+from domain.event import Fact
+from projections.cloud_events import CloudEvents, Published
 from projections.database import Unavailable
 from service.store.feed import LOOK_SECONDS, Feed
 from service.store.history import LogHistory
 from service.store.log import Log
-from service.streams.log_positions import WholeFeed
 from service.subscribers.pages import Wanted
 
 MAX_READERS: Final = 2_000
@@ -48,7 +49,8 @@ class Reader:
     def __init__(self, wanted: Wanted, drop: Callable[[], object]) -> None:
         self.wanted = wanted
         self.since = 0
-        self.ended = self.dropped = False
+        self.ended = self.dropped = self.missed = False
+        """`missed`: what waited was thrown away, and is to be read in the log."""
         self._drop = drop
         self._waiting: deque[Frame] = deque()
         self._bytes = 0
@@ -67,6 +69,13 @@ class Reader:
         self._bytes += len(frame)
         self._woken.set()
 
+    def forget(self) -> None:
+        """What waits may say what was erased since."""
+        if self._waiting:
+            self._waiting.clear()
+            self._bytes = 0
+            self.missed = True
+
     def end(self) -> None:
         """It gets nothing more."""
         self.ended = True
@@ -74,8 +83,8 @@ class Reader:
         self._woken.set()
 
     async def take(self, timeout: float) -> list[Frame]:
-        """All that waits; empty where nothing came within `timeout` seconds, or where it has ended."""
-        if not self._waiting and not self.ended:
+        """All that waits; empty where nothing came within `timeout` seconds, where it has ended or missed something."""
+        if not self._waiting and not self.ended and not self.missed:
             self._woken.clear()
             try:
                 async with asyncio.timeout(timeout):
@@ -92,8 +101,10 @@ class Tail:
     """Follows the feed of this process as long as somebody listens."""
 
     def __init__(self, log: Log, feed: Feed, frame: Callable[[Published], bytes]) -> None:
-        self._feed, self._whole, self._frame = feed, WholeFeed(feed, log), frame
+        self._feed, self._frame = feed, frame
         self._events = CloudEvents(orjson, str(log.log_id), LogHistory(log))
+        self._erasures = 0
+        feed.on_erasure(self._forget)
         self._readers: set[Reader] = set()
         self._listening: dict[str, set[Reader]] = {}
         self._position = 0
@@ -139,12 +150,18 @@ class Tail:
         for reader in self._readers:
             reader.end()
 
+    def _forget(self, originator_id: UUID) -> None:
+        self._events.forget(originator_id)
+        self._erasures += 1
+        for reader in self._readers:
+            reader.forget()
+
     async def run(self) -> None:
         while True:
             await self._following.wait()
             try:
                 while self._listening:
-                    await self._tell(await self._whole.after(self._position, BATCH, LOOK_SECONDS))
+                    await self._tell(await self._feed.after(self._position, BATCH, LOOK_SECONDS))
                 self._following.clear()
             except Unavailable as error:
                 _log.warning("tail_waits_for_log", error=str(error))
@@ -161,11 +178,15 @@ class Tail:
         heard = [fact for fact in facts if _tenant_of(fact) in self._listening]
         # Whoever joins while this waits for the log reads these events there, and must not hear of them here too.
         before, self._position = self._position, facts[-1].position
+        erasures = self._erasures
         try:
             events = await self._events.of(heard)
         except BaseException:
             self._position = before
             raise
+        if erasures != self._erasures:  # they may say what was erased meanwhile: read them again
+            self._position = before
+            return
         for event in events:
             frame = self._frame(event)
             for reader in tuple(self._listening.get(event.tenant_id, ())):

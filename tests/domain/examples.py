@@ -14,6 +14,7 @@ from domain.incident import Incident
 Event = TypeVar("Event", bound=ActEvent)
 
 TENANT = "acme"
+REASON = "Article 17, request 2025-17"
 NOON = datetime(2025, 1, 22, 12, 0, 0, 251946, tzinfo=UTC)
 INCIDENT_ID = UUID("e322ab0e-07b3-49bd-b904-7014512032e3")
 COMMENT_ID = UUID("031312c3-8288-4266-bccb-72e4949118aa")
@@ -117,6 +118,13 @@ def restored(version: int, by: Act = BOB) -> Incident.IncidentRestored:
     return event(Incident.IncidentRestored, INCIDENT_ID, version, by)
 
 
+def erased(
+    version: int, fields: Any = "all", redacted: dict[str, str] | None = None, by: Act = BOB
+) -> Incident.IncidentErased:
+    told = {"fields": fields, "reason": REASON, "redacted": redacted or {}}
+    return event(Incident.IncidentErased, INCIDENT_ID, version, by, **told)
+
+
 def added(text: str = "Looking into it.", by: Act = ANN) -> Comment.CommentAdded:
     fields = {"incident_id": INCIDENT_ID, "text": text, "originator_topic": "Comment"}
     return event(Comment.CommentAdded, COMMENT_ID, 0, by, **fields)
@@ -129,6 +137,13 @@ def comment_edited(version: int, old: str, text: str, by: Act = ANN) -> Comment.
 
 def comment_removed(version: int, old: str, by: Act = ANN) -> Comment.CommentRemoved:
     return event(Comment.CommentRemoved, COMMENT_ID, version, by, incident_id=INCIDENT_ID, old_text=old)
+
+
+def comment_erased(
+    version: int, redacted: dict[str, str] | None = None, fields: Any = "all", by: Act = BOB
+) -> Comment.CommentErased:
+    told = {"incident_id": INCIDENT_ID, "fields": fields, "reason": REASON, "redacted": redacted or {}}
+    return event(Comment.CommentErased, COMMENT_ID, version, by, **told)
 
 
 def defined(version: int, name: str, kind: str, by: Act = ANN) -> AttributeSchema.AttributeDefined:
@@ -146,10 +161,12 @@ ONE_OF_EACH: tuple[ActEvent, ...] = (
     attribute_removed(3, "workflowId", "w-1"),
     deleted(4),
     restored(5),
+    erased(6, ["description"], {"1": 64 * "a"}),
     added(),
     comment_edited(1, "Looking into it.", "Found it."),
     comment_removed(2, "Found it."),
+    comment_erased(3, {"8": "", "9": "", "10": ""}),
     defined(0, "people", "INT"),
     retired(1, "people", "INT"),
-    reverted(6, 0, name=("Breach", "Another Security Breach"), attributes__count=(None, 5)),
+    reverted(7, 0, name=("Breach", "Another Security Breach"), attributes__count=(None, 5)),
 )

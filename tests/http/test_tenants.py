@@ -27,6 +27,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", at("{id}", "comments")): {"text": "Taken over."},
     ("PUT", at("{id}", "comments", "{comment_id}")): {"text": "Taken over.", "occ_lock": 0},
     ("DELETE", at("{id}", "comments", "{comment_id}")): {},
+    ("POST", at("{id}", "erase")): {"fields": "all", "reason": "Taken over."},
+    ("POST", at("{id}", "comments", "{comment_id}", "erase")): {"fields": "all", "reason": "Taken over."},
 }
 
 
@@ -53,7 +55,7 @@ async def test_another_tenants_incident_is_answered_as_one_that_never_was(api: A
     if deleted:
         await api.delete(at(created["id"]))
     head = int((await api.get("/status")).body["log"]["head"])
-    stranger = api.by("ann", tenant="other", roles=("tenant-admin", "system-admin"))
+    stranger = api.by("ann", tenant="other", roles=("tenant-admin", "system-admin", "eraser"))
     for route in CALLS:
         if "{id}" not in route.path:
             continue

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from domain.event import ActEvent, Recorded
+from domain.event import ActEvent, Fact, Recorded
 from projections.follower import Follower, ReadModel, Tables
 from projections.lease import Lease, Leases
 from projections.read_models import FOLLOWER, ReadModels
@@ -43,7 +43,7 @@ class Building:
         await self.feed.catch_up()
         return recorded
 
-    def follower(self, models: ReadModel | None = None, leases: Leases | None = None) -> Follower[Recorded]:
+    def follower(self, models: ReadModel | None = None, leases: Leases | None = None) -> Follower[Fact]:
         return Follower(
             FOLLOWER,
             self.feed,

@@ -10,10 +10,10 @@ from uuid import UUID
 import orjson
 
 from domain.erased import Erased
-from domain.event import ActEvent, Recorded, fold
+from domain.event import ActEvent, Fact, Recorded, fold
 from domain.moments import utc_text
 from projections import cloud_events
-from projections.cloud_events import CloudEvents, Fact
+from projections.cloud_events import CloudEvents
 from projections.documents import comment_document, incident_document
 from projections.states import KINDS, TOPICS
 from tests.domain.examples import (

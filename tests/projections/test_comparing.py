@@ -27,7 +27,7 @@ async def _found(build: Building) -> tuple[int, list[Difference]]:
 
 @pytest.fixture
 async def lived(build: Building) -> Building:
-    await build.record(*ONE_OF_EACH, attribute_set(7, "count", None, 7), edited(8, status=("NEW", "OPEN")))
+    await build.record(*ONE_OF_EACH, attribute_set(8, "count", None, 7), edited(9, status=("NEW", "OPEN")))
     await build.catch_up()
     return build
 

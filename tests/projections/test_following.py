@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from domain.event import Recorded
+from domain.event import Fact
 from domain.incident import Incident
 from projections.database import Rows, Unavailable
 from projections.follower import Stopped
@@ -29,7 +29,7 @@ class Breaking(ReadModels):
         self.__dict__.update(models.__dict__)
         self._error = error
 
-    async def apply(self, rows: Rows, batch: Sequence[Recorded]) -> None:
+    async def apply(self, rows: Rows, batch: Sequence[Fact]) -> None:
         await super().apply(rows, batch)
         raise self._error
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.servers.process import ServiceProcess
 
-ROLES = ("tenant-admin",)
+ROLES = ("tenant-admin", "eraser")
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from domain.comment import Comment
+from domain.event import Fact
 from domain.incident import Incident
-from projections.cloud_events import CloudEvents, Fact
+from projections.cloud_events import CloudEvents
 from projections.states import TOPICS
 from service.http.asyncapi import document
 from service.http.event_models import EVENTS

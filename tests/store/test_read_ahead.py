@@ -53,7 +53,7 @@ async def test_an_end_that_was_read_ahead_is_looked_at_again(log: Log, pages: tu
     await log.append(births(3))
     ahead, counting = pages
     assert await positions(ahead, 0) == [1, 2, 3]
-    await ahead._coming.page  # type: ignore[union-attr]
+    await ahead._coming[3].page
     await log.append([entry(UUID(int=100), 0)])
     assert await positions(ahead, 3) == [4]
     assert counting.asked == [0, 3, 3]
@@ -67,7 +67,7 @@ async def test_who_goes_back_or_comes_late_reads_anew(
     assert await positions(ahead, 0) == [1, 2, 3]
     assert await positions(ahead, 1) == [2, 3, 4]
     monkeypatch.setattr(read_ahead, "MAX_AGE_SECONDS", 0.0)
-    await ahead._coming.page  # type: ignore[union-attr]
+    await ahead._coming[4].page
     table = "log" if engine.url.startswith(SQLITE_PREFIX) else f"{SCHEMA}.log"
     await engine.sql(f"UPDATE {table} SET state = NULL WHERE notification_id = 5")
     assert [row.state is None for row in await ahead.after(4, LIMIT)] == [True, False, False]

@@ -9,13 +9,13 @@ from typing import Any
 
 import orjson
 
-from domain.event import ActEvent
-from projections.cloud_events import CloudEvents, Fact
+from domain.event import ActEvent, Fact
+from projections.cloud_events import CloudEvents
 from projections.follower import Follower
 from projections.stream import FOLLOWER, Publisher, Streams
 from service.settings import Settings
 from service.store.history import LogHistory
-from service.streams.log_positions import LogPositions, WholeFeed
+from service.streams.log_positions import LogPositions
 from service.streams.publishing import names_of, wire_of
 from service.streams.redis_streams import RedisStreams
 from tests.projections.building import Building
@@ -69,7 +69,7 @@ async def publishing(
     )  # fmt: skip
     noticed: list[tuple[str, str]] = []
     follower = Follower(
-        FOLLOWER, WholeFeed(build.feed, log), target, build.leases, lambda *_: None,
+        FOLLOWER, build.feed, target, build.leases, lambda *_: None,
         lambda event, what: noticed.append((event, what)), 0.001,
     )  # fmt: skip
     try:

@@ -1,0 +1,47 @@
+"""The events that erase, one by one beside the writer's groups; an unknown outcome is found out in the same way."""
+
+import asyncio
+from collections.abc import Sequence
+
+from domain.event import ActEvent, Recorded
+from projections.database import Unavailable
+from service.store.feed import Feed
+from service.store.log import Conflict, Log, OutcomeUnknown, Redaction, Repeated, Unreachable, Verdict
+from service.store.mapper import entry_of
+from service.store.writer import RETRY_SECONDS
+
+
+class Eraser:
+    """`timeout`: seconds until the outcome of an erasure is unknown."""
+
+    def __init__(self, log: Log, feed: Feed, timeout: float) -> None:
+        self._log, self._feed, self._timeout = log, feed, timeout
+
+    async def erase(self, event: ActEvent, redactions: Sequence[Redaction], *, repeatable: bool) -> Recorded:
+        """Returns once the event is durable and the content gone from the log.
+
+        Raises Conflict, Repeated, Unavailable (nothing happened) or OutcomeUnknown.
+        """
+        entry = entry_of(event, repeatable=repeatable)
+        deadline = asyncio.get_running_loop().time() + self._timeout
+        sent = False
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    outcome = await self._log.erase(entry, redactions)
+                break
+            except Unreachable as error:
+                problem: Exception = error
+            except (Unavailable, TimeoutError) as error:
+                problem, sent = error, True
+            if asyncio.get_running_loop().time() + RETRY_SECONDS >= deadline:
+                raise OutcomeUnknown if sent else problem
+            await asyncio.sleep(RETRY_SECONDS)
+        if outcome.verdict is Verdict.CONFLICT:
+            raise Conflict
+        if outcome.verdict is Verdict.REPEATED:
+            raise Repeated(outcome.position)
+        assert outcome.recorded_at is not None  # noqa: S101 - for the type checker
+        fact = Recorded(event, outcome.position, outcome.recorded_at, entry.digest)
+        self._feed.offer([fact])
+        return fact
