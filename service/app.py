@@ -210,6 +210,8 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
     if parts.auditing is not None:
         loops["auditor"] = _following(parts, parts.auditing.follower)
         loops["notary"] = parts.auditing.notary.run()
+        if parts.auditing.sampler is not None:
+            loops["sampler"] = parts.auditing.sampler.run()
     tasks = [asyncio.create_task(_watched(name, loop)) for name, loop in loops.items()]
     try:
         yield

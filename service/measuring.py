@@ -32,6 +32,10 @@ async def measure(parts: Parts) -> None:
         metrics.lookups.set(cache.misses, name, "miss")
     for use, connections in parts.pool_use().items():
         metrics.pool.labels(use).set(connections)
+    if parts.auditing is not None:
+        metrics.diverged.set(bool(parts.auditing.divergence))
+        if parts.auditing.sampler is not None:
+            metrics.verified.set(parts.auditing.sampler.position)
     await _measure_followers(parts)
 
 

@@ -62,6 +62,8 @@ class Metrics:
         self.held = self._gauge("ims_lease_held", "1 where this process holds the follower's lease.", follower)
         self.lookups = self._add(Tally("ims_cache_lookups", "Look-ups in a cache.", ("cache", "result")))
         self.pool = self._gauge("ims_pool_connections", "Connections to the database, and who waits for one.", ["use"])
+        self.verified = self._gauge("ims_verifier_position", "Position up to which this round of verifying has come.")
+        self.diverged = self._gauge("ims_verifier_diverged", "1 where log, tree and checkpoints are at odds.")
         self.streams = self._gauge("ims_event_streams", "Streams of events that are open.")
         self.streams_dropped = self._add(Tally("ims_event_streams_dropped", "Streams cut because nobody read them."))
 

@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     checkpoint_interval: float = Field(
         60.0, gt=0, le=86400, description="Seconds between two checkpoints of a log that grows."
     )
+    verify_rate: int = Field(
+        50, ge=0, le=10_000, description="Events that an `auditor` verifies in a second, round and round; 0: none."
+    )
 
     status_codes: Words = Field(
         ("NEW", "OPEN", "INVESTIGATING", "RESOLVED", "CLOSED"), description="Allowed values of `status`."

@@ -24,6 +24,10 @@ async def status_of(parts: Parts) -> dict[str, Any]:
         "signing_in": parts.authenticator.status(),
         "error": parts.stopped or parts.outdated or None,
     }
+    if parts.auditing is not None:
+        status["audit"] = {"divergence": parts.auditing.divergence or None}
+        if parts.auditing.sampler is not None:
+            status["audit"] |= {"position": parts.auditing.sampler.position, "rounds": parts.auditing.sampler.rounds}
     try:
         status["followers"] = await follower_states(parts.log, parts.leases)
     except Unavailable:

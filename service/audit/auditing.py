@@ -15,6 +15,7 @@ from service.audit.notary import Notary
 from service.audit.notes import Signer
 from service.audit.signing_key import ensure_signing_key
 from service.audit.tree import Tree
+from service.audit.verify.sampler import Sampler
 from service.engines import Engine
 from service.settings import Settings
 from service.store.feed import Feed
@@ -24,8 +25,16 @@ PAUSE_SECONDS, PAUSE_SECONDS_PER_EVENT = 0.5, 0.01
 
 
 class Auditing(NamedTuple):
+    """`sampler` is None where nothing is verified in the background."""
+
     follower: Follower[Leaf]
     notary: Notary
+    sampler: Sampler | None
+
+    @property
+    def divergence(self) -> str:
+        """What contradicts what was signed or recorded; empty where nothing is known of."""
+        return self.notary.refusal or (self.sampler.divergence if self.sampler is not None else "")
 
 
 async def auditor(
@@ -43,7 +52,8 @@ async def auditor(
         _nowhere, noticed, PAUSE_SECONDS, PAUSE_SECONDS_PER_EVENT,
     )  # fmt: skip
     notary = Notary(tree, checkpoints, signer, follower, settings.checkpoint_interval, settings.read_timeout)
-    return Auditing(follower, notary)
+    sampler = Sampler(engine.log, tree, settings.verify_rate) if settings.verify_rate else None
+    return Auditing(follower, notary, sampler)
 
 
 async def open_tree(engine: Engine, leases: Leases) -> None:

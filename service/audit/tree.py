@@ -36,6 +36,10 @@ class Tree:
         is gone."""
         return await (await self.tiles()).nodes(self._database, size, *indexes)
 
+    async def of_level(self, level: int, first: int, count: int) -> dict[int, bytes]:
+        """Whole and open tiles of a level by their numbers, from a number on."""
+        return dict(await (await self.tiles()).of_level(self._database, level, first, count))
+
     async def tiles(self) -> Tiles:
         return Tiles(self._database.dialect, (await self._state())[0])
 

@@ -283,6 +283,7 @@ class Status(BaseModel):
     writer: dict[str, Any]
     signing_in: Any
     error: str | None
+    audit: dict[str, Any] | SkipJsonSchema[None] = None
     followers: list[dict[str, Any]] | SkipJsonSchema[None] = None
 
 

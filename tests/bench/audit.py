@@ -63,9 +63,11 @@ async def _measure(name: str, store: Settings, events: int) -> None:
     _, findings = await verify_store(store, [], [])
     used, took = time.process_time() - used, time.monotonic() - began
     assert not findings.count, list(findings)
-    _say(f"{name}, {events:,} events: verified {events / used:,.0f} a second of processor time (mark: {VERIFY_MARK:,}), "
-         f"{events / took:,.0f} a second by the clock; at most {_megabytes():,.0f} MB (mark: {MEMORY_MARK}); "
-         f"the tree took {rate:,.0f} a second")  # fmt: skip
+    _say(
+        f"{name}, {events:,} events: verified {events / used:,.0f} a second of processor time (mark: {VERIFY_MARK:,}), "
+        f"{events / took:,.0f} by the clock; at most {_megabytes():,.0f} MB (mark: {MEMORY_MARK}); "
+        f"the tree took {rate:,.0f} a second"
+    )
 
 
 async def _prove(store: Settings) -> float:

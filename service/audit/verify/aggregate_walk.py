@@ -28,7 +28,6 @@ class AggregateWalk:
 
     def __init__(self, findings: Findings, log: Log, comparison: Comparison | None, position: ReadPosition) -> None:
         self._findings, self._log, self._comparison, self._position = findings, log, comparison, position
-        self._erasures = Erasures(findings)
         self.aggregates = 0
 
     async def run(self, done: Callable[[int], None]) -> None:
@@ -71,20 +70,24 @@ class AggregateWalk:
             await self._look_again(self._comparison, difference)
 
     def _sound(self, rows: Sequence[Row], position: int) -> list[Recorded]:
-        """The events up to the read models' position; none where one of them is at fault: then the rows are not."""
-        facts, faults = [], list(_gaps(rows))
+        """The events up to the read models' position, but for what was erased by order; none where one of them is at
+        fault: then the rows are not."""
+        facts, faults, erasures = [], list(_gaps(rows)), Erasures(self._findings)
         for row in rows:
-            if not is_whole(row):
-                self._erasures.judge(row)
-                faults = faults or [_GIVEN_UP]
-                continue
+            if is_whole(row):
+                erasures.whole(row)
+            else:
+                erasures.altered(row)
+                if row.state is None:
+                    continue
             found = read(row)
             if isinstance(found, Fault):
                 faults.append(found)
             elif row.position <= position:
                 facts.append(found)
-        self._findings.add(fault for fault in faults if fault is not _GIVEN_UP)
-        return [] if faults else facts
+        unordered = erasures.end()
+        self._findings.add(unordered or faults)
+        return [] if faults or unordered else facts
 
     async def _look_again(self, comparison: Comparison, difference: Difference) -> None:
         """What was written meanwhile is no fault: events and rows are compared at one position."""
@@ -100,9 +103,6 @@ class AggregateWalk:
                 return
             await asyncio.sleep(LOOK_SECONDS)
         self._findings.add([difference.fault])
-
-
-_GIVEN_UP: Final = Fault("", "")
 
 
 def _aggregate(row: Row) -> UUID:

@@ -3,6 +3,7 @@
 from hashlib import sha256
 
 from domain.event import Recorded
+from projections.leaves import Leaf, microseconds_of
 from service.audit.verify.findings import Fault, events
 from service.store.log import Row
 from service.store.mapper import UnreadableEvent, recorded_of
@@ -24,6 +25,19 @@ def read(row: Row) -> Recorded | Fault:
     if row.command_id is not None and row.command_id != fact.event.command_id:
         return _contradicts(row, "command_id")
     return fact
+
+
+def leaf_of_row(row: Row) -> Leaf:
+    """As the tree has it."""
+    return Leaf(
+        row.position,
+        row.tenant_id,
+        row.originator_id.hex,
+        row.originator_version,
+        row.topic,
+        microseconds_of(row.recorded_at),
+        row.digest,
+    )
 
 
 def _contradicts(row: Row, column: str) -> Fault:

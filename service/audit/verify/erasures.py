@@ -1,21 +1,52 @@
-"""Content that is gone: by order of an event in the log, which is proven itself, or not."""
+"""Content that is not what was recorded: by order of a later event, which is proven itself, or not.
+
+An event that erases lists, for each position that it touched, the digest of what is left there; nothing where all went.
+"""
+
+from hashlib import sha256
+from typing import Final
+
+import orjson
 
 from service.audit.verify.findings import Fault, Findings, events
 from service.store.log import Row
 
+ORDERS: Final = ("IncidentErased", "CommentErased")
+"""Topics of the events that erase."""
+
 
 class Erasures:
-    """The one place that knows what an erasure leaves behind."""
+    """Of rows whose positions rise, an aggregate's or all; what is told of is held in memory."""
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
+        self._waiting: dict[int, tuple[str, Fault]] = {}
+        """The digest of what is left, and what it is a fault of unless somebody ordered it."""
 
-    def judge(self, row: Row) -> None:
-        """A row whose content does not have its digest, or is gone."""
-        self._findings.add([unordered(row)])
+    def altered(self, row: Row) -> None:
+        """A row whose content does not have the digest that the log has of it."""
+        self._waiting[row.position] = _left(row), _unordered(row)
+
+    def whole(self, row: Row) -> None:
+        """A row whose content is what was recorded: it may be an order."""
+        if row.topic not in ORDERS or row.state is None:
+            return
+        for text, left in orjson.loads(row.state)["redacted"].items():
+            position = int(text)
+            if position in self._waiting and self._waiting[position][0] == left:
+                del self._waiting[position]
+                self._findings.note(f"position {position}: erased by order at position {row.position}")
+
+    def end(self) -> list[Fault]:
+        """What nobody ordered."""
+        return [fault for _, fault in self._waiting.values()]
 
 
-def unordered(row: Row) -> Fault:
+def _left(row: Row) -> str:
+    return "" if row.state is None else sha256((row.salt or b"") + row.state).hexdigest()
+
+
+def _unordered(row: Row) -> Fault:
     if row.state is None:
         return events("EVENT_ERASED", row.position, row.position, "erased, and no order says so")
     return events("EVENT_ALTERED", row.position, row.position, "altered: its content does not have its digest")

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from projections.leaves import Leaf, microseconds_of
 from projections.tiles import HASH_BYTES, Edge
 from service.audit.export_file import ExportFile
 from service.audit.notes import Verifier
-from service.audit.verify.contents import is_whole, read
+from service.audit.verify.contents import is_whole, leaf_of_row, read
 from service.audit.verify.erasures import Erasures
 from service.audit.verify.findings import Fault, Findings, events
 from service.audit.verify.report import Summary
@@ -52,11 +51,14 @@ class _ExportWalk:
             self._grow(bytes(HASH_BYTES))
         self._grow(leaf_of_row(row).hash)
         if not is_whole(row):
-            self._erasures.judge(row)
-        elif isinstance(found := read(row), Fault):
+            self._erasures.altered(row)
+            return
+        self._erasures.whole(row)
+        if isinstance(found := read(row), Fault):
             self._findings.add([found])
 
     def end(self, expected: int) -> None:
+        self._findings.add(self._erasures.end())
         if self.position != expected:
             text = f"the file ends at {self.position}, where {expected} events were exported"
             self._findings.add([Fault("LOG_CUT", text)])
@@ -72,15 +74,3 @@ class _ExportWalk:
             if claim.size and claim.root != self._edge.root:
                 text = f"checkpoint {claim.size} has another root than these events"
                 self._findings.add([Fault("CHECKPOINT_CONTRADICTED", text, 0, claim.size)])
-
-
-def leaf_of_row(row: Row) -> Leaf:
-    return Leaf(
-        row.position,
-        row.tenant_id,
-        row.originator_id.hex,
-        row.originator_version,
-        row.topic,
-        microseconds_of(row.recorded_at),
-        row.digest,
-    )

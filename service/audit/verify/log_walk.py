@@ -10,7 +10,7 @@ from typing import Any, Final
 from projections.leaves import Leaf
 from projections.tiles import HASH_BYTES, TILE, Edge, hashes_of
 from service.audit.verify.findings import Fault, Findings, events
-from service.audit.verify.places import REACH, named
+from service.audit.verify.places import REACH, differ, named
 from service.audit.verify.trust import Claim
 
 PART: Final = 16 * TILE
@@ -53,8 +53,7 @@ class LogWalk:
         found = {leaf.position: leaf for leaf in rows if leaf.position <= last + REACH}
         hashes = {position: leaf.hash for position, leaf in found.items()}
         tree = await self._of_tree(first, last + REACH)
-        dense = all(position in found for position in range(first, last + 1))
-        if not dense or any(hashes.get(position) != hash_ for position, hash_ in tree.items() if position <= last):
+        if differ(hashes, tree, first, last):
             self._suspected += named(found, tree, first, last)
             self._of_log = self._of_log or self._edge.copy()
         for claim in claims:
@@ -74,19 +73,11 @@ class LogWalk:
     async def _of_tree(self, first: int, last: int) -> dict[int, bytes]:
         """What the tree has for each position."""
         last = min(last, self._size)
-        if last < first:
-            return {}
-        low, high = (first - 1) // TILE, (last - 1) // TILE
-        tiles = await self._tiles(0, low, high - low + 1)
-        tree = {
-            number * TILE + place + 1: hash_
-            for number, tile in tiles.items()
-            for place, hash_ in enumerate(hashes_of(tile))
-        }
+        tree = await leaves_of_tree(self._tiles, first, last)
         gone = [position for position in range(first, last + 1) if position not in tree]
         if gone:
             self._findings.add([events("TREE_ALTERED", gone[0], gone[-1], "not in the tree: its tiles are gone")])
-        return {position: hash_ for position, hash_ in tree.items() if first <= position <= last}
+        return tree
 
     async def _grow(self, upto: int, tree: Mapping[int, bytes], hashes: Mapping[int, bytes]) -> None:
         positions = range(self._edge.size + 1, upto + 1)
@@ -117,6 +108,19 @@ class LogWalk:
     def _confirm(self) -> None:
         self._findings.add(self._suspected)
         self._suspected.clear()
+
+
+async def leaves_of_tree(tiles: ReadTiles, first: int, last: int) -> dict[int, bytes]:
+    """The hashes that the tree has of these positions."""
+    if last < first:
+        return {}
+    low, high = (first - 1) // TILE, (last - 1) // TILE
+    return {
+        position: hash_
+        for number, tile in (await tiles(0, low, high - low + 1)).items()
+        for position, hash_ in enumerate(hashes_of(tile), start=number * TILE + 1)
+        if first <= position <= last
+    }
 
 
 def _cut(head: int, what: str) -> Fault:

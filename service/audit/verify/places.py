@@ -31,6 +31,13 @@ def named(leaves: Mapping[int, Leaf], tree: Mapping[int, bytes], first: int, las
     return faults + list(_moved_or_altered(rest, origins))
 
 
+def differ(hashes: Mapping[int, bytes], tree: Mapping[int, bytes], first: int, last: int) -> bool:
+    """Whether there is anything to name."""
+    return any(position not in hashes for position in range(first, last + 1)) or any(
+        hashes.get(position) != hash_ for position, hash_ in tree.items() if position <= last
+    )
+
+
 def _origins(wrong: list[int], leaves: Mapping[int, Leaf], tree: Mapping[int, bytes]) -> dict[int, int]:
     """Where each of the events stood when the tree took it, as far as it can be found."""
     origins: dict[int, int] = {}
