@@ -17,6 +17,7 @@ from tests.http.api import PATH, at, incident
 from tests.http.conftest import Serve
 
 USER, NEXT_USER = "ims_login", "ims_next_login"
+ERASURE = {"fields": "all", "reason": "An order of the court."}
 DENIED = (
     "INSERT INTO ims.log SELECT * FROM ims.log",
     "UPDATE ims.log SET state = NULL",
@@ -71,6 +72,8 @@ async def test_everything_that_the_service_does_it_may(serve: Serve, restricted:
     assert (await api.post(at(one["id"], "restore"))).status == 200
     assert (await api.deployer.post(f"{PATH}/attributes", {"name": "rack", "type": "STRING"})).status == 201
     assert await api.names() == ["Another"]
+    eraser = api.by(roles=("eraser",))
+    assert (await eraser.post(at(one["id"], "erase"), ERASURE)).status == 200
     assert api.parts.stopped == ""
     state = (await api.get("/status")).body
     assert state["error"] is None
@@ -113,9 +116,8 @@ async def test_the_log_is_not_his_to_change(restricted: str, serve: Serve) -> No
 
 async def test_whoever_is_not_of_the_role_may_not_even_append(restricted: str, postgres_dsn: str) -> None:
     async with connected(postgres_dsn) as owner:
-        await owner.execute(
-            f"DO $$ BEGIN CREATE ROLE {USER}_stranger LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
-        )
+        await owner.execute(login(f"{USER}_stranger"))
+        await owner.execute(f"GRANT USAGE ON SCHEMA ims TO {USER}_stranger")
     async with connected(str(URL(postgres_dsn).with_user(f"{USER}_stranger"))) as connection:
         for statement in ("SELECT * FROM ims.log", "SELECT * FROM ims.append('[]')"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
