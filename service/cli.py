@@ -11,7 +11,7 @@ import typer
 from projections.database import Unavailable
 from projections.follower import Stopped
 from projections.generations import NothingKept
-from service.audit.errors import ExportDamaged, Unknown, WouldHaveHoles
+from service.audit.errors import Disturbed, ExportDamaged, Unknown, WouldHaveHoles
 from service.audit_cli import audit
 from service.auth.errors import LocalKeyUnusable, MintingRefused
 from service.auth.minting import mint
@@ -28,7 +28,7 @@ from service.subscribers.entries import Altered, Hole, NotAllowed, WouldSpoil
 _KNOWN = (
     InvalidSettings, InUse, SchemaTooNew, Stopped, Unavailable, LocalKeyUnusable, MintingRefused, Hole, Altered,
     NotAllowed, WouldSpoil, ExportDamaged, NotEmpty, NotALog, WouldHaveHoles,
-    Unknown, UnreadableEvent, NothingKept, NotADuration, OSError,
+    Unknown, Disturbed, UnreadableEvent, NothingKept, NotADuration, OSError,
 )  # fmt: skip
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)

@@ -25,5 +25,9 @@ class TreeDiverged(Exception):
     """The tree contradicts a checkpoint or the log, so nothing is signed or proven with it: run `ims audit verify`."""
 
 
+class Disturbed(Exception):
+    """Something was erased while the log was exported: the file lacks the order for what it lacks."""
+
+
 class Unknown(Exception):
     """The log has not what was asked for."""

@@ -9,8 +9,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
+from domain.comment import Comment
+from domain.incident import Incident
 from service.audit.checkpoint import origin_of
 from service.audit.checkpoints import Checkpoints
+from service.audit.errors import Disturbed
 from service.audit.export_file import Closing, Header, closing_line, header_line, row_line, summary
 from service.audit.notes import NoteInvalid
 from service.audit.reading import parts
@@ -18,13 +21,18 @@ from service.audit.root import Root
 from service.engines import Engine, open_engine
 from service.progress import progress
 from service.settings import Settings
+from service.store.log import Log
 
+ERASING = (Incident.IncidentErased.TOPIC, Comment.CommentErased.TOPIC)
 GZIP_LEVEL = 3
 """Six would save an eighth of the file and take twice as long."""
 
 
 async def export(settings: Settings, path: Path | None, *, packed: bool) -> None:
-    """Into a file, which has its name when it is whole, or to stdout. Raises UnreadableEvent, Unavailable, OSError."""
+    """Into a file, which has its name when it is whole, or to stdout.
+
+    Raises Disturbed, UnreadableEvent, Unavailable, OSError.
+    """
     async with open_engine(settings, writing=False) as engine:
         log = engine.log
         checkpoint = await _newest_checkpoint(engine)
@@ -36,9 +44,18 @@ async def export(settings: Settings, path: Path | None, *, packed: bool) -> None
                 await asyncio.to_thread(lines.write, b"".join(map(row_line, rows)))
                 root.grow(rows)
                 done(root.size)
+            await _undisturbed(log, header.last)
             closing = Closing(root.size, root.hash)
             lines.write(closing_line(closing))
     print(summary(header, closing), file=sys.stderr)  # noqa: T201
+
+
+async def _undisturbed(log: Log, last: int) -> None:
+    """Raises Disturbed where an event beyond what is exported may have erased something of it."""
+    async for rows in parts(log.read, last + 1, await log.head()):
+        for row in rows:
+            if row.topic in ERASING:
+                raise Disturbed(f"something was erased meanwhile, at position {row.position}: export again")
 
 
 async def _newest_checkpoint(engine: Engine) -> str | None:

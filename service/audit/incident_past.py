@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
+from domain.attribute_values import ATTRIBUTES
+from domain.erasure import ALL
 from domain.event import Json, Recorded, fold
 from domain.incident import Incident
 from domain.moments import utc_text
@@ -14,8 +15,6 @@ from service.audit.errors import Unknown
 from service.audit.reading import parts
 from service.store.history import told_of
 from service.store.log import Log, Row
-
-ALL: Final = "all"
 
 
 class IncidentPast:
@@ -72,7 +71,7 @@ class IncidentPast:
 
 
 def _state(rows: Sequence[Row]) -> Document:
-    """As the API shows it, and whether it was deleted; where its content was erased, what is left."""
+    """As the API shows it, and whether it was deleted. `erased`: the members whose content was erased, or `all`."""
     facts = [told_of(row) for row in rows]
     events = [fact for fact in facts if isinstance(fact, Recorded)]
     if len(events) < len(facts):
@@ -80,4 +79,7 @@ def _state(rows: Sequence[Row]) -> Document:
         left = {"id": str(last.originator_id), "updated_at": utc_text(last.recorded_at), "tenant_id": last.tenant_id}
         return {**left, "occ_lock": last.originator_version, "erased": ALL}
     incident = fold(events)
-    return {**incident_document(incident), "deleted": incident.deleted}
+    state = {**incident_document(incident), "deleted": incident.deleted}
+    flat = {**state, **{ATTRIBUTES + name: value for name, value in incident.attributes.items()}}
+    erased = {member for fact in events for member in fact.event.erased if flat.get(member) is None}
+    return {**state, "erased": sorted(erased)} if erased else state

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from domain.incident import Incident
 from service.audit.checkpoint import Checkpoint, checkpoint_of
 from service.audit.errors import ExportDamaged
 from service.audit.export_file import Closing, Header
@@ -59,7 +60,7 @@ class Soundness:
         digest = hashlib.sha256(row.salt + row.state).digest()
         if digest != row.digest:
             self._altered[row.originator_id, row.position] = digest.hex()
-        if row.topic == "IncidentErased":
+        if row.topic == Incident.IncidentErased.TOPIC:
             erasing: Any = recorded_of(row).event
             for position, left in erasing.redacted.items():
                 place = row.originator_id, int(position)

@@ -7,9 +7,9 @@ import orjson
 from rich.table import Column, Table
 from rich.text import Text
 
+from domain.erasure import ALL
 from domain.event import Json
 from projections.documents import Document
-from service.audit.incident_past import ALL
 
 MAX_SHOWN: Final = 120
 """Characters of a value in a history; `show` and `diff` show all."""
