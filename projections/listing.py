@@ -100,9 +100,9 @@ class Conditions:
     def beyond(self, sort: Sequence[Sort], keys: Sequence[Any]) -> None:
         """Only what comes after a row with these sort keys; the last key is its id."""
         alternatives = []
-        columns = [*sort, Sort("id", "asc")]
+        columns = _deciding(sort)
         marks = []
-        for key in keys:
+        for key in keys[: len(columns)]:
             self.args.append(key)
             marks.append(f"${len(self.args)}")
         for last, (by, mark) in enumerate(zip(columns, marks, strict=True)):
@@ -116,8 +116,12 @@ class Conditions:
 
 
 def order(sort: Sequence[Sort]) -> str:
-    """Ties by id; behind a time of the log there are none, and the index alone gives the order."""
+    return ", ".join(f"{by.column} {by.direction}" for by in _deciding(sort))
+
+
+def _deciding(sort: Sequence[Sort]) -> Sequence[Sort]:
+    """Ties by id; behind a time of the log there are none, and the index alone gives the order and where to go on."""
     for place, by in enumerate(sort):
         if by.column in WITHOUT_TIES:
-            return ", ".join(f"{by.column} {by.direction}" for by in sort[: place + 1])
-    return ", ".join(f"{by.column} {by.direction}" for by in (*sort, Sort("id", "asc")))
+            return sort[: place + 1]
+    return (*sort, Sort("id", "asc"))
