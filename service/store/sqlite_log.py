@@ -4,7 +4,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -265,9 +265,13 @@ def _rewritten(entry: Entry, redaction: Redaction) -> tuple[Any, ...]:
 def _row(row: Sequence[Any]) -> Row:
     position, originator_id, version, topic, state, tenant_id, subject_id, at, command_id, salt, digest = row
     return Row(
-        position, UUID(originator_id), version, topic, state, tenant_id, UUID(subject_id), _time(at),
+        position, _uuid(originator_id), version, topic, state, tenant_id, _uuid(subject_id), _time(at),
         UUID(command_id) if command_id else None, salt, digest,
     )  # fmt: skip
+
+
+_uuid = lru_cache(maxsize=4_096)(UUID)
+"""Rows that are read together are often about the same."""
 
 
 def _time(microseconds: int) -> datetime:

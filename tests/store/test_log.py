@@ -5,6 +5,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from service.audit.verify.contents import leaf_of_row
 from service.store.log import Entry, Log, Outcome, Row, Verdict
 from tests.domain.examples import TENANT
 from tests.store.engines import Engine, every
@@ -145,6 +146,25 @@ class TestLog:
         assert [row.originator_version for row in await log.stream(A, after=0, upto=2)] == [1, 2]
         assert [row.position for row in await log.stream(A, upto=0)] == [1]
         assert await log.stream(A, after=3) == []
+
+    async def test_every_aggregate_is_read_by_versions_one_after_another(self, log: Log) -> None:
+        await append(log, entry(B, 0), entry(A, 0))
+        await append(log, entry(A, 1))
+        await append(log, entry(B, 1))
+        whole = await log.by_aggregate((UUID(int=0), -1), 10)
+        assert [(row.originator_id, row.originator_version) for row in whole] == [(A, 0), (A, 1), (B, 0), (B, 1)]
+        assert sorted(whole, key=lambda row: row.position) == await log.read(0, 10)
+        assert await log.by_aggregate((A, 0), 2) == whole[1:3]
+        assert await log.by_aggregate((B, 1), 2) == []
+
+    async def test_its_leaves_are_the_columns_of_its_rows(self, engine: Engine, log: Log) -> None:
+        await append(log, entry(A, 0), entry(B, 0))
+        await append(log, entry(A, 1))
+        await engine.sql("UPDATE log SET state = NULL, salt = NULL WHERE notification_id = 2")
+        leaves = await log.leaves(0, 10)
+        assert leaves == [leaf_of_row(row) for row in await log.read(0, 10)]
+        assert [leaf.position for leaf in leaves] == [1, 2, 3]
+        assert await log.leaves(1, 1) == leaves[1:2]
 
     async def test_a_tenants_rows_are_read_without_looking_at_others(self, log: Log) -> None:
         mine = [entry(UUID(int=n), 0)._replace(tenant_id="m") for n in range(1, 8)]
