@@ -8,10 +8,12 @@ from typing import Final
 
 import orjson
 
+from domain.comment import Comment
+from domain.incident import Incident
 from service.audit.verify.findings import Fault, Findings, events
 from service.store.log import Row
 
-ORDERS: Final = ("IncidentErased", "CommentErased")
+ORDERS: Final = (Incident.IncidentErased.TOPIC, Comment.CommentErased.TOPIC)
 """Topics of the events that erase."""
 
 
