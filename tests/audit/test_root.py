@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from service.audit.root import Root, leaf_of_row
+from service.audit.root import Root
+from service.audit.verify.contents import leaf_of_row
 from service.settings import Settings
 from tests.audit import stores
 from tests.audit.recursive import mth
