@@ -89,12 +89,12 @@ async def _open_sqlite(settings: Settings, *, writing: bool) -> AsyncIterator[En
             yield engine
         return
     with only_writer(path):
-        async with _open_files(settings) as engine:
+        async with _open_files(settings, writing=True) as engine:
             yield engine
 
 
 @asynccontextmanager
-async def _open_files(settings: Settings) -> AsyncIterator[Engine]:
+async def _open_files(settings: Settings, *, writing: bool = False) -> AsyncIterator[Engine]:
     path = settings.sqlite_path
     path.parent.mkdir(parents=True, exist_ok=True)
     appended = DatabaseFile(path, "FULL")
@@ -103,6 +103,9 @@ async def _open_files(settings: Settings) -> AsyncIterator[Engine]:
     try:
         log = SqliteLog(appended)
         await log.open()
+        if writing:  # a process that died may have left there what it had just erased
+            await appended.truncate()
+            await derived.truncate()
         yield Engine(log, SqliteDatabase(derived), SqliteDatabase(kept), exclusive=True)
     finally:
         appended.close()

@@ -101,11 +101,15 @@ class DatabaseFile:
 
         Pages that SQLite has rearranged may hold copies of rows in their unused parts, so all are written anew.
         """
-        end = time.monotonic() + SCRUB_SECONDS
         if self.path.stat().st_size <= MAX_REWRITTEN:
             await self.write(lambda connection: connection.execute("VACUUM"))
         else:
             _log.warning("file_too_large_to_rewrite", file=str(self.path), limit=MAX_REWRITTEN)
+        await self.truncate()
+
+    async def truncate(self) -> None:
+        """Empty the write-ahead log, whose old pages hold what has gone from the file."""
+        end = time.monotonic() + SCRUB_SECONDS
         while await self.write(_truncate):
             if time.monotonic() > end:
                 _log.warning("file_still_read_by_others", file=str(self.path))
@@ -247,7 +251,7 @@ def _fetch(connection: sqlite3.Connection, sql: str, args: Sequence[Any]) -> Seq
 
 
 def _truncate(connection: sqlite3.Connection) -> bool:
-    """Empty the write-ahead log; whether it could not be, because somebody still reads what it holds."""
+    """Whether it could not be done, because somebody still reads what is there."""
     connection.execute("PRAGMA busy_timeout = 0")
     try:
         return bool(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
