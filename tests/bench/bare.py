@@ -12,6 +12,7 @@ import uvloop
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from tests.bench.answers import Answer
 from tests.bench.listening import announced_socket
 
 ROUTES = {
@@ -22,19 +23,24 @@ ROUTES = {
 }
 
 
-def replay(status: int, headers: dict[str, str], body: bytes) -> Handler:
+def replay(answer: Answer, known: Answer | None) -> Handler:
+    """`known` answers where the client has it already."""
+    body = answer.body.encode()
+
     async def handler(request: web.Request) -> web.Response:
         await request.read()
-        return web.Response(status=status, headers=headers, body=body)
+        if known is not None and "If-None-Match" in request.headers:
+            return web.Response(status=known.status, headers=known.headers)
+        return web.Response(status=answer.status, headers=answer.headers, body=body)
 
     return handler
 
 
-def application(answers: Path) -> web.Application:
+def application(file: Path) -> web.Application:
     app = web.Application()
-    for kind, answer in json.loads(answers.read_text()).items():
-        method, path = ROUTES[kind]
-        app.router.add_route(method, path, replay(answer["status"], answer["headers"], answer["body"].encode()))
+    answers = {kind: Answer(**answer) for kind, answer in json.loads(file.read_text()).items()}
+    for kind, (method, path) in ROUTES.items():
+        app.router.add_route(method, path, replay(answers[kind], answers.get("known") if kind == "get" else None))
     return app
 
 

@@ -46,7 +46,7 @@ class Run:
 
     def answered(self, status: int, seconds: float, body: bytes) -> None:
         self.latencies.append(seconds)
-        if not 200 <= status < 300:
+        if not 200 <= status < 400:
             self.failures += 1
         elif self.collecting:
             self.created.append(json.loads(body)["data"]["id"])

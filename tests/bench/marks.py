@@ -25,12 +25,21 @@ class Outcome:
     reached: bool
 
 
+# The first marks, and those that are to be reached in the end.
 MARKS = (
     Mark("create", "bare", 0.30),
+    Mark("create", "bare", 0.40),
     Mark("create", "fastapi", 2.5),
+    Mark("create", "fastapi", 3.5),
     Mark("create", "library", 10),
+    Mark("create", "library", 12),
+    Mark("edit", "bare", 0.35),
+    Mark("edit", "fastapi", 3),
     Mark("get", "bare", 0.2),
+    Mark("get", "bare", 0.75),
     Mark("get", "fastapi", 1.5),
+    Mark("get", "fastapi", 6),
+    Mark("known", "bare", 0.85),
     Mark("list", "fastapi", 10),
 )
 

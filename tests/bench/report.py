@@ -15,7 +15,7 @@ from tests.bench.marks import Outcome
 from tests.bench.race import Cell
 from tests.bench.traffic import PAGE
 
-LABELS = {"list": f"list of {PAGE}"}
+LABELS = {"list": f"list of {PAGE}", "known": "get, If-None-Match"}
 Results = Mapping[Cell, Mapping[str, Sequence[Measurement]]]
 
 TITLES = {

@@ -1,4 +1,4 @@
-"""The four requests that are measured, the same for every server: the seed's example incident, and its edit."""
+"""The requests that are measured, the same for every server: the seed's example incident, and its edit."""
 
 import json
 from dataclasses import dataclass, field
@@ -51,6 +51,7 @@ JSON = {"Content-Type": "application/json"}
 REQUESTS = {
     "list": Request("GET", f"/v1/incident?page=1&size={PAGE}", 200),
     "get": Request("GET", "/v1/incident/{id}", 200),
+    "known": Request("GET", "/v1/incident/{id}", 304, headers={"If-None-Match": "*"}),
     "edit": Request(
         "PUT", "/v1/incident/{id}", 200, json.dumps(EDIT).replace('"{n}"', "{n}"), JSON | {"If-Match": "*"}
     ),
