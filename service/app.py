@@ -43,7 +43,7 @@ from service.parts import PARTS, Parts
 from service.rate_limit import RateLimit
 from service.settings import Settings
 from service.store.eraser import Eraser
-from service.store.feed import Feed
+from service.store.feed import Feed, LogWentBack
 from service.store.sqlite import InUse
 from service.store.writer import Writer
 from service.streams.publishing import publisher
@@ -132,6 +132,7 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             publisher=publishing,
             spans=spans,
             auditing=auditing,
+            broken=asyncio.get_running_loop().create_future(),
         )
         if parts.follower is not None:
             freshness.hurry = parts.follower.hurry
@@ -196,7 +197,7 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
     engine.listen(lambda _: parts.feed.ring(), parts.freshness.heard)
     engine.on_loss(parts.doubt)
     writing = asyncio.create_task(parts.writer.run(), name="writer")
-    loops = {"feed": parts.feed.run(), "freshness": parts.freshness.run(), "tail": parts.tail.run()}
+    loops = {"feed": _feeding(parts), "freshness": parts.freshness.run(), "tail": parts.tail.run()}
     if engine.bells is not None:
         loops["bells"] = engine.bells.run()
     if parts.follower is not None:
@@ -227,6 +228,14 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
         for task in late:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _feeding(parts: Parts) -> None:
+    try:
+        await parts.feed.run()
+    except LogWentBack as error:
+        _log.critical("log_went_back", reason=str(error))
+        parts.broken.set_exception(error)
 
 
 async def _following(parts: Parts, follower: Follower[Any]) -> None:

@@ -19,6 +19,7 @@ from service.durations import NotADuration, duration
 from service.environment import read_environment
 from service.projections_cli import projections
 from service.settings import InvalidSettings
+from service.store.feed import LogWentBack
 from service.store.log import NotALog, NotEmpty
 from service.store.mapper import UnreadableEvent
 from service.store.migrations import SchemaTooNew
@@ -28,7 +29,7 @@ from service.subscribers.entries import Altered, Hole, NotAllowed, WouldSpoil
 _KNOWN = (
     InvalidSettings, InUse, SchemaTooNew, Stopped, Unavailable, LocalKeyUnusable, MintingRefused, Hole, Altered,
     NotAllowed, WouldSpoil, ExportDamaged, NotEmpty, NotALog, WouldHaveHoles,
-    Unknown, Disturbed, UnreadableEvent, NothingKept, NotADuration, OSError,
+    Unknown, Disturbed, UnreadableEvent, NothingKept, NotADuration, LogWentBack, OSError,
 )  # fmt: skip
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)

@@ -1,5 +1,6 @@
 """The parts of a running service, by name: made in `app.py`, used by the handlers."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -59,6 +60,8 @@ class Parts:
     publisher: PublishingProcess | None
     spans: Spans | None
     auditing: Auditing | None
+    broken: asyncio.Future[None]
+    """Has an exception when this process must not go on."""
     stopped: str = ""
     """Why a follower of this process has stopped for good; empty while all is well."""
 
@@ -66,7 +69,7 @@ class Parts:
         """The read models may have gone back, and the log may be out of reach: whether it is shows at once."""
         self.freshness.doubt()
         self.documents.doubt()
-        self.feed.ring()
+        self.feed.doubt()
 
     @property
     def outdated(self) -> str:

@@ -27,7 +27,7 @@ _log = structlog.get_logger(__name__)
 
 
 def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT. Raises LogWentBack."""
     uvloop.run(_serve(settings))
 
 
@@ -51,11 +51,15 @@ async def _serve(settings: Settings) -> None:
         await site.start()
         try:
             _greet(settings, runner.addresses[0][1])
-            await stop.wait()
+            stopping = asyncio.ensure_future(stop.wait())
+            await asyncio.wait((stopping, parts.broken), return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
             _log.info("stopping")
         finally:
             await runner.cleanup()
     _log.info("stopped")
+    if parts.broken.done():
+        parts.broken.result()
 
 
 def _settle() -> None:

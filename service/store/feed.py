@@ -33,6 +33,10 @@ READ_EVENTS = 500
 _log = structlog.get_logger(__name__)
 
 
+class LogWentBack(Exception):
+    """Events that this process knows are not in the log any more: all that it keeps in memory may be wrong."""
+
+
 class Feed:
     """`head` is the newest position that this process knows."""
 
@@ -42,6 +46,8 @@ class Feed:
         self._window: deque[Fact] = deque(maxlen=WINDOW)
         self._bell = asyncio.Event()
         self._looked_at = float("-inf")
+        self._doubted: tuple[int, bytes | None] | None = None
+        """The position of the newest event, and its digest where that is known, while it is not sure to be there."""
         self._listeners: list[Callable[[UUID, int, int], None]] = []
         self._forgetting: list[Callable[[UUID], None]] = []
 
@@ -70,6 +76,17 @@ class Feed:
         """There is more in the log than this process knows."""
         self._bell.set()
 
+    def doubt(self) -> None:
+        """The database may be another one than before: a standby that lacks the newest events, or a restored one.
+
+        Nobody gets what is in memory until the log has been looked at.
+        """
+        if self._doubted is None:
+            digest = self._window[-1].digest if self._window else None
+            self._doubted = (self.head.value, digest)
+        self._window.clear()
+        self.ring()
+
     @property
     def hears(self) -> bool:
         """Whether the log answered lately: else other processes may have written what this one does not know."""
@@ -90,7 +107,10 @@ class Feed:
                 continue
 
     async def catch_up(self) -> None:
-        """Read until there is nothing new. Raises Unavailable."""
+        """Read until there is nothing new. Raises Unavailable, LogWentBack."""
+        if self._doubted is not None:
+            await self._make_sure(*self._doubted)
+            self._doubted = None
         while True:
             start, looked_at = self.head.value, time.monotonic()
             rows = await self._log.read(start, READ_EVENTS)
@@ -123,6 +143,17 @@ class Feed:
             return None
         first = position + 1 - self._window[0].position
         return [self._window[i] for i in range(first, min(first + limit, len(self._window)))]
+
+    async def _make_sure(self, position: int, digest: bytes | None) -> None:
+        if not position:
+            return
+        there = (await self._log.digests([position])).get(position)
+        if there is None or digest not in (None, there[1]):
+            what = "gone" if there is None else "another event now"
+            raise LogWentBack(
+                f"position {position} of the log is {what}: a failover or a restore took events back, and this process "
+                "remembers them. Start it again; if streams were published, run `ims restored` first"
+            )
 
     def _take_row(self, row: Row) -> None:
         try:

@@ -70,6 +70,37 @@ async def test_a_repeat_is_not_told_of_an_event_that_the_standby_lacks(
     await agree(one, await audit(primary.dsn, [Acknowledged(2, again.data["id"], 0)]))
 
 
+async def test_a_standby_that_lacks_the_newest_events_ends_the_processes_that_remember_them(
+    start_service: Callable[..., ServiceProcess],
+) -> None:
+    """An asynchronous one; started again, they know what it has and nothing else."""
+    with Postgres() as primary, Standby(primary) as standby:
+        service = start_service(database_url=url_of(primary, standby), rate_limit="off")
+        async with client(service.url, authorization(service)) as one:
+            kept = await one.report()
+            await until_streamed(standby, 1)
+            standby.kill()
+            lost = await one.report()
+            primary.kill()
+            await asyncio.to_thread(standby.start)
+            await asyncio.to_thread(standby.promote)
+            assert await asyncio.to_thread(service.running.wait, PATIENCE_SECONDS) == 1
+        assert "position 2 of the log is gone" in service.logs
+        assert "Traceback" not in service.logs
+        service.start()
+        async with client(service.url, authorization(service)) as one:
+            assert (await one.ask("GET", f"{INCIDENTS}/{kept['id']}")).status == 200
+            assert (await one.ask("GET", f"{INCIDENTS}/{lost['id']}")).status == 404
+            assert (await report(one, "next")).position == 2
+            await agree(one, await audit(standby.dsn))
+
+
+async def until_streamed(standby: Standby, events: int) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while standby.sql("SELECT count(*) FROM ims.log") != str(events):
+            await asyncio.sleep(0.02)
+
+
 async def test_a_primary_that_freezes_and_wakes_after_a_failover_has_said_nothing_that_counts(
     service: ServiceProcess, one: Client, servers: tuple[Postgres, Standby]
 ) -> None:

@@ -11,7 +11,7 @@ from domain.erased import Erased
 from domain.event import Recorded
 from projections.database import Unavailable
 from service.store import feed as feed_module
-from service.store.feed import READ_EVENTS, Feed
+from service.store.feed import READ_EVENTS, Feed, LogWentBack
 from service.store.log import Log, Row
 from service.store.mapper import UnreadableEvent
 from tests.servers.postgres import Postgres
@@ -192,6 +192,27 @@ async def test_what_was_erased_has_its_place(engine: Engine) -> None:
         assert [type(fact) for fact in await process.feed.after(0, 2, 0)] == [Erased, Erased]
         # Its later events may be in memory as they were: what is read next must not be older than that.
         assert not process.feed._window
+
+
+@pytest.mark.parametrize("instead", [0, 1], ids=["gone", "another event"])
+async def test_a_log_that_went_back_is_noticed_and_nothing_is_told_from_memory(engine: Engine, instead: int) -> None:
+    async with engine.log() as log:
+        feed = Feed(log)
+        await feed.start()
+        await log.append(births(2))
+        await feed.catch_up()
+        feed.doubt()
+        await feed.catch_up()  # a connection was lost and nothing else
+        await log.append(births(1))
+        await feed.catch_up()
+        assert feed.recent(2, 10)
+        await engine.sql("DELETE FROM log WHERE notification_id = 3")
+        await log.append(births(instead))
+        for _ in range(2):
+            feed.doubt()
+            assert feed.recent(2, 10) is None
+            with pytest.raises(LogWentBack, match=f"position 3 of the log is {'another event' if instead else 'gone'}"):
+                await feed.catch_up()
 
 
 async def test_it_goes_on_when_the_database_is_back(
