@@ -81,9 +81,8 @@ class Feed:
 
         Nobody gets what is in memory until the log has been looked at.
         """
-        if self._doubted is None:
-            digest = self._window[-1].digest if self._window else None
-            self._doubted = (self.head.value, digest)
+        position, digest = self._doubted or (self.head.value, self._window[-1].digest if self._window else None)
+        self._doubted = (position, digest)
         self._window.clear()
         self.ring()
 
@@ -108,9 +107,11 @@ class Feed:
 
     async def catch_up(self) -> None:
         """Read until there is nothing new. Raises Unavailable, LogWentBack."""
-        if self._doubted is not None:
-            await self._make_sure(*self._doubted)
-            self._doubted = None
+        while self._doubted is not None:
+            doubted = self._doubted
+            await self._make_sure(*doubted)
+            if self._doubted is doubted:  # else a doubt came up meanwhile
+                self._doubted = None
         while True:
             start, looked_at = self.head.value, time.monotonic()
             rows = await self._log.read(start, READ_EVENTS)
