@@ -84,6 +84,7 @@ async def test_a_database_is_brought_back_to_a_moment_and_its_events_begin_anew(
         assert log == everything[: len(log)]
         assert len(kept) <= len(log) < len(everything)
         again = start_service(database_url=restored.dsn, redis_url=redis_url, rate_limit="off")
+        assert "sound" in again.command("audit", "verify")
         await stopped(again)
         again.terminate()
         prefix = next(word.rstrip(",") for word in again.command("restored").split() if word.startswith("ims:events-"))
@@ -92,6 +93,7 @@ async def test_a_database_is_brought_back_to_a_moment_and_its_events_begin_anew(
             await one.report()
             log = await audit(restored.dsn, kept)
             await agree(one, log)
+        assert "sound" in again.command("audit", "verify")
         async with asyncio.timeout(ARCHIVE_SECONDS):
             while (await publisher_of(again))["lag_events"]:
                 await asyncio.sleep(0.05)

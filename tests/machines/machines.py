@@ -109,7 +109,7 @@ def machines(folder: Path) -> Iterator[Machines]:
         common = {"database_url": url_of(primary, standby), "redis_url": sentinel.url, "rate_limit": "100000/second"}
         processes = [
             ServiceProcess(folder, {**common, "run": run})
-            for run in ["api"] * APIS + ["projector,publisher"] * FOLLOWERS
+            for run in ["api"] * APIS + ["projector,publisher,auditor"] * FOLLOWERS
         ]
         for process in processes:
             stack.callback(process.end)

@@ -33,6 +33,7 @@ async def rounds_of_outages(folder: Path, rounds: int, rate: int) -> None:
             await agree(one, log)
         with all_of_them.master.client() as streams:
             assert len(await whole(streams, all_of_them.primary.dsn)) == len(log)
+        assert "sound" in all_of_them.apis[0].command("audit", "verify")
         for process in (*all_of_them.apis, *all_of_them.followers):
             assert "Traceback" not in process.logs
 
