@@ -36,7 +36,7 @@ class Erasures:
         async with self._aggregates.lane(id):
             for _ in range(MAX_DECISIONS):
                 facts = [told_of(row) for row in await self._log.stream(id)]
-                redactions, redacted = _redactions(facts, fields)
+                redactions, redacted = redactions_of(facts, fields)
                 try:
                     aggregate = fold(facts)
                     if not isinstance(aggregate, kind) or aggregate.tenant_id != act.tenant_id:
@@ -70,7 +70,7 @@ class Erasures:
         return before
 
 
-def _redactions(facts: Sequence[Fact], fields: Fields) -> tuple[list[Redaction], dict[str, str]]:
+def redactions_of(facts: Sequence[Fact], fields: Fields) -> tuple[list[Redaction], dict[str, str]]:
     """What becomes of these events, and the same as the event that erases tells it."""
     redactions, redacted = [], {}
     for fact in facts:
