@@ -68,6 +68,7 @@ class Documents:
         self._unknown = feed.head.value
         """Which incidents changed up to this position is not remembered."""
         feed.listen(self._heard)
+        feed.on_erasure(self.forget)
 
     async def get(self, tenant_id: str, id: UUID, minimum: int | None) -> tuple[int, bytes] | None:
         """Version and document, as fresh as `Freshness.current` has them. Raises what that raises, and Unavailable."""
@@ -103,8 +104,9 @@ class Documents:
         return self._changed.get(id.int, self._unknown) <= as_of
 
     def _heard(self, id: UUID, version: int, position: int) -> None:
-        self._old.drop(id.int, before=version)
-        self._new.drop(id.int, before=version)
+        if version:  # there was nothing before one that is new
+            self._old.drop(id.int, before=version)
+            self._new.drop(id.int, before=version)
         changed, reached = self._changed, self._freshness.position.value
         changed[id.int] = position
         changed.move_to_end(id.int)

@@ -172,6 +172,7 @@ class Feed:
         self._tell(placed.originator_id, placed.originator_version, fact.position)
 
     def _forget(self, originator_id: UUID) -> None:
+        self._pages.forget()
         self._window.clear()
         for forget in self._forgetting:
             forget(originator_id)

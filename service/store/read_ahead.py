@@ -40,6 +40,10 @@ class ReadAhead:
                 del self._coming[next(iter(self._coming))]
         return rows
 
+    def forget(self) -> None:
+        """What was read ahead may say what was erased since."""
+        self._coming.clear()
+
     def _age(self, coming: _Coming) -> float:
         return asyncio.get_running_loop().time() - coming.asked_at
 

@@ -82,3 +82,12 @@ async def test_a_log_that_is_away_is_told_to_who_wants_the_page(log: Log, pages:
     counting.away = False
     assert await positions(ahead, 0) == [1, 2, 3]
     assert await positions(ahead, 3) == [4, 5]
+
+
+async def test_what_was_read_ahead_is_forgotten_with_an_erasure(log: Log, pages: tuple[ReadAhead, Counting]) -> None:
+    await log.append(births(5))
+    ahead, counting = pages
+    assert await positions(ahead, 0) == [1, 2, 3]
+    ahead.forget()
+    assert await positions(ahead, 3) == [4, 5]
+    assert counting.asked.count(3) == 2
