@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 LISTENING = re.compile(r"^listening on (http://\S+)$", re.MULTILINE)
 START_SECONDS = 20
 EXIT_SECONDS = 15
-COMMAND_SECONDS = 30
+COMMAND_SECONDS = 90
 
 _numbers = count(1)
 
