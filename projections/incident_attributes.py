@@ -80,8 +80,7 @@ class IncidentAttributes:
             await rows.many(self._upsert, kept)
         if gone:
             await rows.many(f"DELETE FROM {self.table} WHERE tenant_id = $1 AND incident_id = $2 AND name = $3", gone)
-        if ended:
-            await rows.many(f"INSERT INTO {self.past} VALUES ($1, $2, $3, $4, $5, $6, $7)", ended)
+        await rows.insert(self.past, ended)
 
     async def erase(self, rows: Rows, event: Incident.IncidentErased, position: int) -> None:
         """What was set before the event at that position."""

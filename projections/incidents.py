@@ -3,16 +3,18 @@ included, each in a file of its own where it is more than a few lines."""
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from domain.erasure import ALL
 from domain.event import Recorded
 from domain.incident import Incident
 from projections.comparison import Compared
-from projections.database import Database, Dialect, Json, Rows
+from projections.database import Database, Dialect, Json, Reader, Rows
 from projections.incident_attributes import IncidentAttributes
 from projections.pages import Pages, Source
 from projections.past import Past, Superseded
+from projections.remembered import Remembered
 from projections.versions import (
     COLUMNS,
     WRITTEN,
@@ -26,11 +28,22 @@ from projections.versions import (
 )
 
 
+class Changes(NamedTuple):
+    """What some events do: to the incidents that they report, to others, to the past and to the counts."""
+
+    facts: Sequence[Recorded]
+    born: Sequence[Version]
+    changed: Sequence[Version]
+    superseded: Sequence[Superseded]
+    gone: Sequence[tuple[str, str]]
+    counts: Sequence[tuple[Any, ...]]
+
+
 class Incidents:
     """`current` lists them as they are. A deleted one stays in the table, hidden."""
 
-    def __init__(self, dialect: Dialect, json: Json, suffix: str) -> None:
-        self._dialect, self._json = dialect, json
+    def __init__(self, dialect: Dialect, json: Json, suffix: str, remembered: Remembered | None = None) -> None:
+        self._dialect, self._json, self._remembered = dialect, json, remembered
         self.table, self.counts = f"incidents{suffix}", f"counts{suffix}"
         self.attributes = IncidentAttributes(dialect, suffix)
         self.past = Past(dialect, suffix, self.table, self.attributes)
@@ -79,11 +92,10 @@ class Incidents:
 
     # What events do
 
-    async def apply(self, rows: Rows, batch: Sequence[Recorded]) -> None:
+    async def changes(self, reader: Reader, batch: Sequence[Recorded]) -> Changes:
+        """What the events of the batch do to the tables; nothing is written."""
         facts = [fact for fact in batch if isinstance(fact.event, Incident.Event)]
-        if not facts:
-            return
-        newest = await self._before(rows, facts)
+        newest, born = await self._before(reader, facts)
         superseded: list[Superseded] = []
         deltas: Counter[tuple[str, ...]] = Counter()
         gone: list[tuple[str, str]] = []
@@ -101,18 +113,30 @@ class Incidents:
             newest[id] = after
             if not after.version.deleted:
                 deltas[after.version.counted] += 1
-        if newest:
-            await rows.many(self._upsert, [one.version for one in newest.values()])
-        await self.past.keep(rows, superseded)
-        await self.attributes.apply(rows, facts)
-        for fact in facts:
+        if self._remembered is not None:
+            self._remembered.keep(newest, (fact.event.originator_id.int for fact in facts))
+        return Changes(
+            facts,
+            [one.version for id, one in newest.items() if id in born],
+            [one.version for id, one in newest.items() if id not in born],
+            superseded,
+            gone,
+            [(*key, n) for key, n in sorted(deltas.items()) if n],
+        )
+
+    async def write(self, rows: Rows, changes: Changes) -> None:
+        await rows.insert(self.table, changes.born)
+        if changes.changed:
+            await rows.many(self._upsert, changes.changed)
+        await self.past.keep(rows, changes.superseded)
+        await self.attributes.apply(rows, changes.facts)
+        for fact in changes.facts:
             if isinstance(fact.event, Incident.IncidentErased):
                 await self._erase_past(rows, fact.event, fact.position)
-        if gone:
-            await rows.many(self._remove, gone)
-        changed = [(*key, n) for key, n in sorted(deltas.items()) if n]
-        if changed:
-            await rows.many(self._count, changed)
+        if changes.gone:
+            await rows.many(self._remove, changes.gone)
+        if changes.counts:
+            await rows.many(self._count, changes.counts)
 
     async def erase(self, rows: Rows, event: Incident.IncidentErased, position: int) -> None:
         """In tables that are only kept, or that another follower fills, which meets the event in its turn.
@@ -136,22 +160,29 @@ class Incidents:
         await self.past.erase(rows, event, position, self._json)
         await self.attributes.erase(rows, event, position)
 
-    async def _before(self, rows: Rows, facts: Sequence[Recorded]) -> dict[int, Newest]:
-        """By the number that an id is: a UUID's own hash is a call of Python each time."""
+    async def _before(self, reader: Reader, facts: Sequence[Recorded]) -> tuple[dict[int, Newest], set[int]]:
+        """The incidents as they were before these events, and those that are born with them.
+
+        By the number that an id is: a UUID's own hash is a call of Python each time.
+        """
         wanted: dict[str, set[str]] = {}
-        born = set()
+        born: set[int] = set()
+        newest: dict[int, Newest] = {}
         for fact in facts:
-            id = fact.event.originator_id
+            id = fact.event.originator_id.int
             if fact.event.originator_version == 0:
-                born.add(id.int)
-            elif id.int not in born:
-                wanted.setdefault(fact.event.tenant_id, set()).add(str(id))
-        newest = {}
+                born.add(id)
+            elif id not in born and id not in newest:
+                known = self._remembered.get(id) if self._remembered is not None else None
+                if known is not None:
+                    newest[id] = known
+                else:
+                    wanted.setdefault(fact.event.tenant_id, set()).add(str(fact.event.originator_id))
         for tenant_id, ids in wanted.items():
-            for row in await rows.fetch(self._load, tenant_id, sorted(ids)):
+            for row in await reader.fetch(self._load, tenant_id, sorted(ids)):
                 version = Version(*row)
                 newest[UUID(version.id).int] = Newest(version, self._json.loads(version.document))
-        return newest
+        return newest, born
 
     # Queries
 

@@ -30,8 +30,6 @@ class Past:
     def __init__(self, dialect: Dialect, suffix: str, newest: str, attributes: IncidentAttributes) -> None:
         self._dialect, self._newest, self._attributes = dialect, newest, attributes
         self.table = f"past_incidents{suffix}"
-        marks = ", ".join(f"${n}" for n in range(1, len(Version._fields) + 2))
-        self._insert = f"INSERT INTO {self.table} ({COLUMNS}, to_position) VALUES ({marks})"
         self._of_it = f"SELECT {COLUMNS} FROM {self.table} WHERE tenant_id = $1 AND id = $2 AND from_position < $3"
         self._rewrite = rewriting(self.table, "occ_lock")
         self._remove = f"DELETE FROM {self.table} WHERE tenant_id = $1 AND id = $2"
@@ -57,8 +55,7 @@ class Past:
         return [Compared(self.table, ("tenant_id", "id", "occ_lock"))]
 
     async def keep(self, rows: Rows, superseded: Sequence[Superseded]) -> None:
-        if superseded:
-            await rows.many(self._insert, superseded)
+        await rows.insert(self.table, superseded)
 
     async def erase(self, rows: Rows, event: Incident.IncidentErased, position: int, json: Json) -> None:
         """What was written before the event at that position."""

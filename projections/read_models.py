@@ -9,9 +9,10 @@ from domain.incident import Incident
 from projections.attribute_definitions import AttributeDefinitions
 from projections.comments import Comments
 from projections.comparison import Compared
-from projections.database import Dialect, Json, Rows
+from projections.database import Dialect, Json, Reader, Rows
 from projections.generations import Generation, by_generation
-from projections.incidents import Incidents
+from projections.incidents import Changes, Incidents
+from projections.remembered import Remembered
 
 VERSION = 2
 """Raised with every change of the tables: a release builds tables of its own beside those of the one before it."""
@@ -35,10 +36,10 @@ _KEYS = {
 class ReadModels:
     """The tables of one generation. A rebuild fills the next generation and then switches to it."""
 
-    def __init__(self, dialect: Dialect, json: Json, generation: int) -> None:
+    def __init__(self, dialect: Dialect, json: Json, generation: int, remembered: Remembered | None = None) -> None:
         suffix = Generation(VERSION, generation).suffix
         self.generation = generation
-        self.incidents = Incidents(dialect, json, suffix)
+        self.incidents = Incidents(dialect, json, suffix, remembered)
         self.comments = Comments(dialect, json, suffix)
         self.definitions = AttributeDefinitions(dialect, suffix)
         self._dialect, self._json = dialect, json
@@ -55,14 +56,22 @@ class ReadModels:
         return [*self.incidents.compared(), *self.comments.compared(), *self.definitions.compared()]
 
     async def apply(self, rows: Rows, batch: Sequence[Fact]) -> None:
-        """What was erased from the log is passed over: the event that erased it follows."""
-        facts = [fact for fact in batch if isinstance(fact, Recorded)]
-        await self.incidents.apply(rows, facts)
-        await self.comments.apply(rows, facts)
-        await self.definitions.apply(rows, facts)
-        erasing = [fact for fact in facts if isinstance(fact.event, Erasing)]
+        """What is erased leaves the tables of other generations too."""
+        await self.write(rows, batch, await self.changes(rows, batch))
+        erasing = [fact for fact in batch if isinstance(fact, Recorded) and isinstance(fact.event, Erasing)]
         if erasing:
             await self._erase_elsewhere(rows, erasing)
+
+    async def changes(self, reader: Reader, batch: Sequence[Fact]) -> Changes:
+        """What can be found out before it is written."""
+        return await self.incidents.changes(reader, _readable(batch))
+
+    async def write(self, rows: Rows, batch: Sequence[Fact], changes: Changes) -> None:
+        """Into the tables of this generation alone."""
+        facts = _readable(batch)
+        await self.incidents.write(rows, changes)
+        await self.comments.apply(rows, facts)
+        await self.definitions.apply(rows, facts)
 
     async def erase(self, rows: Rows, fact: Recorded) -> None:
         """What is erased leaves these tables too, wherever whoever fills them is."""
@@ -94,3 +103,8 @@ async def _remove(rows: Rows, tables: Sequence[str], suffix: str, erasing: Seque
             f"DELETE FROM {table} WHERE tenant_id = $1 AND {_KEYS[what]} = $2",
             [(event.tenant_id, str(event.originator_id)) for event in events],
         )
+
+
+def _readable(batch: Sequence[Fact]) -> list[Recorded]:
+    """What was erased from the log is passed over: the event that erased it follows."""
+    return [fact for fact in batch if isinstance(fact, Recorded)]

@@ -1,6 +1,6 @@
 """An incident's versions as rows of a table: what each event makes of the version before it."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from projections.documents import Document, erase, reported_document
 from projections.words import words_of
 
 SEARCHED = ("name", "description", "location")
+_SEARCHED = frozenset(SEARCHED)
 """The members whose words are searched for."""
 
 
@@ -129,9 +130,7 @@ def _change(document: Document, changes: dict[str, Any]) -> None:
     document["attributes"] = attributes or None
 
 
-def _version(
-    document: Document, fact: Recorded, json: Json, before: Version | None, changed: Container[str]
-) -> Version:
+def _version(document: Document, fact: Recorded, json: Json, before: Version | None, changed: Iterable[str]) -> Version:
     """What is costly to find out is taken from the version before, unless it was made of what has changed."""
     at = microseconds(fact)
     return Version(
@@ -150,7 +149,7 @@ def _version(
         at if before is None else before.created_at,
         at,
         fact.position,
-        _words(document) if before is None or any(member in changed for member in SEARCHED) else before.words,
+        _words(document) if before is None or not _SEARCHED.isdisjoint(changed) else before.words,
         json.dumps(document),
     )
 

@@ -16,6 +16,7 @@ from projections import generations, lease
 from projections.follower import Follower, Stopped, Tables
 from projections.lease import Lease, Leases
 from projections.read_models import FOLLOWER, ReadModels
+from projections.remembered import Remembered
 from service.aggregates import Aggregates
 from service.audit.auditing import auditor
 from service.audit.checkpoints import Checkpoints
@@ -164,8 +165,8 @@ async def define(engine: Engine, models: ReadModels) -> None:
     await engine.database.define([*models.tables(), *models.indexes()])
 
 
-def read_models(engine: Engine, generation: int) -> ReadModels:
-    return ReadModels(engine.database.dialect, orjson, generation)
+def read_models(engine: Engine, generation: int, remembered: Remembered | None = None) -> ReadModels:
+    return ReadModels(engine.database.dialect, orjson, generation, remembered)
 
 
 def _noticed(event: str, what: str) -> None:

@@ -1,15 +1,22 @@
 """`ims projections …`: the read models."""
 
 import asyncio
+import os
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from service.durations import duration
+from service.durations import NotADuration, duration
 from service.environment import read_environment
 
 projections = typer.Typer(no_args_is_help=True, help="The read models: how far they are, and building them anew.")
+
+
+LEAST_KEEP = timedelta(minutes=1)
+NICENESS = 10
+"""How much those who wait for an answer come before a rebuild, where a processor is short."""
 
 
 class Name(StrEnum):
@@ -48,6 +55,7 @@ def rebuild(
     """Build the read models anew beside the live ones, compare, and switch to them."""
     from service.read_model_commands import rebuild as build  # noqa: PLC0415
 
+    os.nice(NICENESS)
     asyncio.run(build(read_environment(), _seconds(keep), anew=anew))
 
 
@@ -70,4 +78,10 @@ def drop(
 
 
 def _seconds(keep: str | None) -> float | None:
-    return None if keep is None else duration("--keep", keep).total_seconds()
+    """Raises NotADuration."""
+    if keep is None:
+        return None
+    wanted = duration("--keep", keep)
+    if wanted < LEAST_KEEP:
+        raise NotADuration("--keep takes a minute or more: requests may still be reading the tables of before")
+    return wanted.total_seconds()

@@ -12,6 +12,7 @@ from service.app import open_leases
 from service.audit.auditing import begin_anew_for_another_log
 from service.console import wide_console
 from service.engines import open_engine
+from service.garbage import settle
 from service.generations import drop_kept, drop_older
 from service.projections_cli import Unused
 from service.rebuilding import rebuilding
@@ -38,6 +39,7 @@ async def rebuild(settings: Settings, keep: float | None = None, *, anew: bool =
 
     Raises InUse, Stopped, Unavailable.
     """
+    settle()
     async with open_engine(settings) as engine, rebuilding(engine) as one:
         await begin_anew_for_another_log(engine, await open_leases(engine))
         resumed = await one.begin(anew=anew)
@@ -74,9 +76,9 @@ async def drop(settings: Settings, what: Unused) -> None:
 
 def _tell(found: Differences | None) -> None:
     if found is None:
-        print("nothing to compare with", file=sys.stderr)  # noqa: T201
+        print("nothing to compare with")  # noqa: T201
         return
-    print(f"{found.total} rows differ from the live ones", file=sys.stderr)  # noqa: T201
+    print(f"{found.total} rows differ from the live ones")  # noqa: T201
     if found.shown:
         table = Table("table", "key", "differs in")
         for one in found.shown:

@@ -1,25 +1,36 @@
 """Read models that are built beside the live ones: loaded from the log, compared, switched to, kept to go back to."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from math import ceil
+
+import orjson
 
 from domain.event import Fact
 from projections.comparison import Differences, differences
-from projections.database import Rows
-from projections.follower import BATCH, Follower, Tables
+from projections.database import Rows, Unavailable
+from projections.follower import BATCH, LOOK_SECONDS, Follower
 from projections.generations import KeptGeneration, NothingKept, removal
-from projections.lease import FollowerState, Lease, LeaseLost, Leases
+from projections.lease import LEASE_SECONDS, FollowerState, Lease, LeaseLost, Leases
+from projections.loading import Loading
 from projections.read_models import FOLLOWER, REBUILD, ReadModels
+from projections.remembered import Remembered
 from service.app import open_leases, read_models
 from service.engines import Engine
 from service.generations import drop_unused, of_this_release
 from service.progress import progress
 from service.store.reading_ahead import ReadingAhead
 from service.store.sqlite import InUse
+from service.yielding import Yielding
 
-LOADING_BATCH = 5_000
+LOADING_BATCH = 2_000
 """Events in one transaction while tables are filled that nobody reads."""
+REMEMBERED_BYTES = 4_000_000
+"""Of the documents of incidents that changed lately; with the rest of their rows it is some times as much."""
+ATTEMPTS = 5
+"""Times that the database may turn out to be away on the way to one goal."""
 _RUNNING = "another rebuild is running"
 
 
@@ -71,13 +82,9 @@ class Rebuilding:
         """Until as good as nothing is left to the goal, which may move meanwhile."""
         until = await goal()
         with progress(what, until) as done:
-            follower = Follower(
-                REBUILD, self._feed, Tables(self._engine.database, self._leases, self._made), self._leases,
-                lambda _, position: done(position), lambda *_: None, batch=LOADING_BATCH,
-            )  # fmt: skip
             while True:
                 if until > self._lease.position:
-                    self._lease = replace(self._lease, position=await follower.follow(self._lease, until))
+                    await self._follow(until, done)
                 until = await goal()
                 if until - self._lease.position <= BATCH:
                     return
@@ -113,6 +120,36 @@ class Rebuilding:
                 await self._kept.forget(rows)
         await drop_unused(self._engine, self._leases)
 
+    async def _follow(self, until: int, done: Callable[[int], None]) -> None:
+        """A database that is away for a moment, or has ended a session that was paused, is asked again."""
+        for again in range(ATTEMPTS):
+            loading = Loading(
+                self._engine.database, self._leases,
+                read_models(self._engine, self._lease.generation, Remembered(orjson, REMEMBERED_BYTES)),
+            )  # fmt: skip
+            follower = Follower(
+                REBUILD, Yielding(self._engine.log, self._feed), loading, self._leases,
+                lambda _, position: done(position), lambda *_: None, batch=LOADING_BATCH,
+            )  # fmt: skip
+            try:
+                self._lease = replace(self._lease, position=await follower.follow(self._lease, until))
+                return
+            except Unavailable:
+                if again == ATTEMPTS - 1:
+                    raise
+            finally:
+                await loading.close()
+                self._feed.close()
+            await asyncio.sleep(LOOK_SECONDS)
+            self._lease = replace(self._lease, position=await self._reached())
+
+    async def _reached(self) -> int:
+        """How far what was committed is."""
+        state = await self._leases.state(REBUILD)
+        if state is None:
+            raise LeaseLost
+        return state.position
+
     async def _compare(self) -> Differences | None:
         async with self._engine.database.trial() as rows:
             live = await self._leases.state(FOLLOWER, rows)
@@ -128,7 +165,7 @@ class Rebuilding:
         position, models = self._lease.position, self._models()
         while position < until:
             batch: Sequence[Fact] = await self._feed.after(position, min(BATCH, until - position), 0)
-            await models.apply(rows, batch)
+            await models.write(rows, batch, await models.changes(rows, batch))
             position = batch[-1].position
 
     async def _go_on(self, generation: int, position: int) -> None:
@@ -162,7 +199,7 @@ async def rebuilding(engine: Engine) -> AsyncIterator[Rebuilding]:
     leases = await open_leases(engine)
     await leases.register(REBUILD, generation=0)
     before = await leases.state(REBUILD)
-    lease = await leases.acquire(REBUILD, anew=True)
+    lease = await _lease(leases)
     if lease is None or before is None:
         raise InUse(_RUNNING)
     if before.log_id != str(engine.log.log_id):
@@ -174,3 +211,17 @@ async def rebuilding(engine: Engine) -> AsyncIterator[Rebuilding]:
         raise InUse(_RUNNING) from None
     finally:
         await leases.release(one.lease)
+
+
+async def _lease(leases: Leases) -> Lease | None:
+    """Who was killed holds it for a moment longer; who works moves on meanwhile, or renews it."""
+    first = await leases.state(REBUILD)
+    for _ in range(ceil(LEASE_SECONDS / LOOK_SECONDS) + 1):
+        lease = await leases.acquire(REBUILD, anew=True)
+        if lease is not None:
+            return lease
+        await asyncio.sleep(LOOK_SECONDS)
+        now = await leases.state(REBUILD)
+        if first is None or now is None or (now.epoch, now.position) != (first.epoch, first.position):
+            return None
+    return None

@@ -1,7 +1,6 @@
 """A process that serves: it listens, says so, and leaves in order when it is told to."""
 
 import asyncio
-import gc
 import signal
 import sys
 from datetime import timedelta
@@ -12,6 +11,7 @@ from aiohttp import web
 
 from service.app import application, running
 from service.auth.minting import mint
+from service.garbage import settle
 from service.http.protocol import MAX_LINE, Runner
 from service.settings import Settings
 
@@ -19,8 +19,6 @@ LINGERING_SECONDS = 1.0
 """How long the rest of a refused body is still read, so that the client gets to see its answer."""
 BACKLOG = 1024
 """Connections that wait to be accepted."""
-YOUNG_OBJECTS = 50_000
-"""New objects after which the garbage collector looks at them; a request makes some hundred."""
 SAMPLE_TOKEN_LIFE = timedelta(hours=12)
 
 _log = structlog.get_logger(__name__)
@@ -46,7 +44,7 @@ async def _serve(settings: Settings) -> None:
             lingering_time=LINGERING_SECONDS,
         )
         await runner.setup()
-        _settle()
+        settle()
         site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG)
         await site.start()
         try:
@@ -60,13 +58,6 @@ async def _serve(settings: Settings) -> None:
     _log.info("stopped")
     if parts.broken.done():
         parts.broken.result()
-
-
-def _settle() -> None:
-    """What was made until now stays for good: the garbage collector need not look at it again and again."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
 
 
 def _greet(settings: Settings, port: int) -> None:

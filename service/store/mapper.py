@@ -24,6 +24,7 @@ from domain.event import ActEvent, Recorded
 from domain.incident import Incident
 from projections.follower import OfNewerRelease
 from service.randomness import random_bytes
+from service.store.ids import uuid_from
 from service.store.log import Entry, Row
 
 SALT_BYTES = 16
@@ -48,6 +49,13 @@ class _DatetimeByOrjson(DatetimeAsISO):
         return obj
 
 
+class _UUIDAsHex(UUIDAsHex):
+    """The same, read in half the time."""
+
+    def decode(self, data: str) -> UUID:
+        return uuid_from(data)
+
+
 class OrjsonTranscoder(JSONTranscoder):
     """The library's JSON, by orjson. Times and ids stand only at the top of an event's state: nothing below is touched,
     so nothing that a client sent is taken for one."""
@@ -55,7 +63,7 @@ class OrjsonTranscoder(JSONTranscoder):
     def __init__(self) -> None:
         super().__init__()
         self.register(_DatetimeByOrjson())
-        self.register(UUIDAsHex())
+        self.register(_UUIDAsHex())
 
     def encode(self, obj: dict[str, Any]) -> bytes:
         types, state = self.types, obj.copy()

@@ -11,6 +11,7 @@ from projections.database import Unavailable
 from projections.leaves import Leaf
 from service.store.away import available
 from service.store.bells import Bells
+from service.store.ids import uuid_of
 from service.store.json_rows import json_rows
 from service.store.log import Entry, NotALog, NotEmpty, Outcome, Redaction, Row, Verdict
 from service.store.postgres import Postgres
@@ -255,6 +256,6 @@ def _row(
 ) -> Row:  # fmt: skip
     # The driver's ids are of a class of its own, which neither the mapper nor orjson takes for a UUID.
     return Row(
-        position, UUID(int=originator_id.int), version, topic, state, tenant_id, UUID(int=subject_id.int), recorded_at,
-        UUID(int=command_id.int) if command_id else None, salt, digest,
+        position, uuid_of(originator_id.int), version, topic, state, tenant_id, uuid_of(subject_id.int), recorded_at,
+        uuid_of(command_id.int) if command_id else None, salt, digest,
     )  # fmt: skip

@@ -208,6 +208,11 @@ class SqliteRows:
     async def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         await self._file.write(lambda connection: connection.executemany(_numbered(sql), rows))
 
+    async def insert(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            await self.many(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 - names of our own
+
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Create or upgrade the log's schema. Raises SchemaTooNew."""

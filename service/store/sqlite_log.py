@@ -11,6 +11,7 @@ from uuid import UUID
 import orjson
 
 from projections.leaves import Leaf
+from service.store.ids import uuid_from
 from service.store.log import Entry, NotALog, NotEmpty, Outcome, Redaction, Row, Verdict
 from service.store.sqlite import DatabaseFile, migrate, rollback
 
@@ -266,11 +267,11 @@ def _row(row: Sequence[Any]) -> Row:
     position, originator_id, version, topic, state, tenant_id, subject_id, at, command_id, salt, digest = row
     return Row(
         position, _uuid(originator_id), version, topic, state, tenant_id, _uuid(subject_id), _time(at),
-        UUID(command_id) if command_id else None, salt, digest,
+        uuid_from(command_id) if command_id else None, salt, digest,
     )  # fmt: skip
 
 
-_uuid = lru_cache(maxsize=4_096)(UUID)
+_uuid = lru_cache(maxsize=4_096)(uuid_from)
 """Rows that are read together are often about the same."""
 
 

@@ -84,7 +84,7 @@ async def test_the_differences_are_printed_and_the_switch_is_made(
     await lived.engine.database.execute(f"UPDATE {lived.models().incidents.table} SET name = 'x'")
     await rebuild(Settings(data_dir=tmp_path, database_url=dsn))
     told = capsys.readouterr()
-    assert "1 rows differ" in told.err
+    assert "1 rows differ" in told.out
     assert f"{TENANT} {INCIDENT_ID} │ name" in told.out
     state = await lived.leases.state(FOLLOWER)
     assert state is not None

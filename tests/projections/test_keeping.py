@@ -8,8 +8,9 @@ import pytest
 
 from projections.generations import KeptGeneration, NothingKept, existing
 from projections.read_models import FOLLOWER, VERSION
+from service.durations import NotADuration
 from service.generations import expire
-from service.projections_cli import Unused
+from service.projections_cli import Unused, _seconds
 from service.read_model_commands import back, drop, rebuild
 from service.settings import Settings
 from service.store.sqlite import InUse
@@ -143,3 +144,10 @@ async def _broken_off(*_: object, **__: object) -> None:
 
 async def _is(value: Awaitable[object], wanted: object) -> bool:
     return await value == wanted
+
+
+@pytest.mark.parametrize("keep", ["59s", "7", "1w", ""])
+def test_tables_are_kept_for_a_minute_or_more_or_until_they_are_dropped(keep: str) -> None:
+    with pytest.raises(NotADuration, match="--keep takes"):
+        _seconds(keep)
+    assert (_seconds(None), _seconds("1m"), _seconds("7d")) == (None, 60, 7 * 86400)

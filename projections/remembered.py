@@ -1,0 +1,39 @@
+"""Incidents that changed lately, in memory, so that whoever fills tables need not read what it wrote a moment ago."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+
+from projections.database import Json
+from projections.versions import Newest, Version
+
+
+class Remembered:
+    """All of the last batch, and of those before it as many as `room` bytes of documents hold, which are taken apart
+    again when they are wanted. By the numbers of their ids."""
+
+    def __init__(self, json: Json, room: int) -> None:
+        self._json, self._room = json, room
+        self._last: Mapping[int, Newest] = {}
+        self._older: OrderedDict[int, Version] = OrderedDict()
+
+    def get(self, id: int) -> Newest | None:
+        if id in self._last:
+            return self._last[id]
+        version = self._older.get(id)
+        return None if version is None else Newest(version, self._json.loads(version.document))
+
+    def keep(self, batch: Mapping[int, Newest], touched: Iterable[int]) -> None:
+        """What a batch left of the incidents that it touched; the others of those are gone."""
+        before, self._last = self._last, batch
+        for id, newest in before.items():
+            self._older[id] = newest.version
+            self._room -= len(newest.version.document)
+        for id in touched:
+            self._drop(id)
+        while self._room < 0 and self._older:
+            self._drop(next(iter(self._older)))
+
+    def _drop(self, id: int) -> None:
+        version = self._older.pop(id, None)
+        if version is not None:
+            self._room += len(version.document)
