@@ -1,7 +1,7 @@
 """Which paths and methods there are, and how the others are refused."""
 
 from service.http.routes import ROUTES
-from tests.http.api import ABSENT_ID, PATH, Api, at
+from tests.http.api import ABSENT_ID, DEPLOYER, PATH, Api, at
 from tests.http.sse import STREAM
 
 OTHER_TEXTS = (
@@ -66,7 +66,8 @@ async def test_a_wrong_method_is_told_the_right_ones(api: Api) -> None:
 
 
 async def test_every_call_is_reached_by_its_path_as_the_documentation_writes_it(api: Api) -> None:
+    anybody = api.by(roles=(*DEPLOYER, "eraser"))
     for route in filter(lambda route: route.listed and route.path != STREAM, ROUTES):
         path = route.path.format(id=ABSENT_ID, comment_id=ABSENT_ID, name="nothing", position=1)
-        answer = await api.deployer.send(route.method, path, *([{}] if route.body else []))
+        answer = await anybody.send(route.method, path, *([{}] if route.body else []))
         assert answer.status in (200, 400, 404), route

@@ -89,6 +89,9 @@ async def test_a_standby_that_lacks_the_newest_events_ends_the_processes_that_re
         assert "Traceback" not in service.logs
         service.start()
         async with client(service.url, authorization(service)) as one:
+            async with asyncio.timeout(PATIENCE_SECONDS):  # until the lease of the process that ended has expired
+                while (await one.ask("GET", f"{INCIDENTS}/{kept['id']}")).status == 503:
+                    await asyncio.sleep(0.05)
             assert (await one.ask("GET", f"{INCIDENTS}/{kept['id']}")).status == 200
             assert (await one.ask("GET", f"{INCIDENTS}/{lost['id']}")).status == 404
             assert (await report(one, "next")).position == 2
