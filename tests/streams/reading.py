@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from tests.faults.audit import Event, events
 
 ALL = "ims:events"
-WHOLE_SECONDS = 20.0
+WHOLE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
