@@ -37,11 +37,12 @@ class Connection:
 class FaultProxy:
     """Stands between a client and `127.0.0.1:upstream`; `up` is towards the server. Faults hold until they are lifted.
 
-    It lives in the loop that starts it, and keeps its port over `refuse` and `accept`.
+    It lives in the loop that starts it, and keeps its port over `refuse` and `accept`. `postgres`: it understands what
+    passes, for `lose_next_answer`; anything else would be gathered up as one message that never ends.
     """
 
-    def __init__(self, upstream: int) -> None:
-        self._upstream = upstream
+    def __init__(self, upstream: int, *, postgres: bool = True) -> None:
+        self._upstream, self._postgres = upstream, postgres
         self._listener: asyncio.Server | None = None
         self._connections: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -126,13 +127,19 @@ class FaultProxy:
             server.close()
 
     async def _pass_on(self, connection: Connection, source: asyncio.StreamReader, direction: Direction) -> None:
-        target, deliver = (connection.server, self._ask) if direction == "up" else (connection.client, self._answer)
+        target = connection.server if direction == "up" else connection.client
+        understand = self._ask if direction == "up" else self._answer
         try:
             while data := await source.read(CHUNK):
                 if self.latency:
                     await asyncio.sleep(self.latency)
-                if direction not in self.silent:
-                    await deliver(connection, data)
+                if direction in self.silent:
+                    continue
+                if self._postgres:
+                    await understand(connection, data)
+                else:
+                    target.write(data)
+                    await target.drain()
         except OSError:
             pass  # a side was cut, by a fault or by itself
         if not self.silent and not connection.losing:

@@ -109,7 +109,7 @@ class Pace:
 async def behind_a_proxy(
     ground: Ground, server: RedisServer, **settings: str
 ) -> AsyncIterator[tuple[ServiceProcess, FaultProxy]]:
-    async with FaultProxy(server.port) as proxy:
+    async with FaultProxy(server.port, postgres=False) as proxy:
         yield ground.start(redis_url=f"redis://127.0.0.1:{proxy.port}/0", **settings), proxy
 
 
