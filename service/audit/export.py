@@ -9,13 +9,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from domain.comment import Comment
-from domain.incident import Incident
 from service.audit.checkpoint import origin_of
 from service.audit.checkpoints import Checkpoints
 from service.audit.errors import Disturbed
 from service.audit.export_file import Closing, Header, closing_line, header_line, row_line, summary
 from service.audit.notes import NoteInvalid
+from service.audit.orders import ORDERS
 from service.audit.reading import parts
 from service.audit.root import Root
 from service.engines import Engine, open_engine
@@ -23,7 +22,6 @@ from service.progress import progress
 from service.settings import Settings
 from service.store.log import Log
 
-ERASING = (Incident.IncidentErased.TOPIC, Comment.CommentErased.TOPIC)
 GZIP_LEVEL = 3
 """Six would save an eighth of the file and take twice as long."""
 
@@ -54,7 +52,7 @@ async def _undisturbed(log: Log, last: int) -> None:
     """Raises Disturbed where an event beyond what is exported may have erased something of it."""
     async for rows in parts(log.read, last + 1, await log.head()):
         for row in rows:
-            if row.topic in ERASING:
+            if row.topic in ORDERS:
                 raise Disturbed(f"something was erased meanwhile, at position {row.position}: export again")
 
 

@@ -5,17 +5,15 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
-from domain.incident import Incident
 from service.audit.checkpoint import Checkpoint, checkpoint_of
 from service.audit.errors import ExportDamaged
 from service.audit.export_file import Closing, Header
 from service.audit.notes import NoteInvalid
+from service.audit.orders import ordered_by
 from service.audit.root import Root
 from service.store.log import Row
-from service.store.mapper import recorded_of
 
 
 class Soundness:
@@ -60,12 +58,11 @@ class Soundness:
         digest = hashlib.sha256(row.salt + row.state).digest()
         if digest != row.digest:
             self._altered[row.originator_id, row.position] = digest.hex()
-        if row.topic == Incident.IncidentErased.TOPIC:
-            erasing: Any = recorded_of(row).event
-            for position, left in erasing.redacted.items():
-                place = row.originator_id, int(position)
-                if self._altered.get(place) == left:
-                    del self._altered[place]
+            return
+        for position, left in ordered_by(row).items():
+            place = row.originator_id, position
+            if self._altered.get(place) == left:
+                del self._altered[place]
 
     def _grow(self, rows: Sequence[Row]) -> None:
         """Stop where the checkpoint was signed, and compare."""

@@ -7,9 +7,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from domain.event import Recorded
+from service.audit.orders import ORDERS
 from service.audit.verify.comparison import Comparison, Difference
 from service.audit.verify.contents import is_whole, read
-from service.audit.verify.erasures import ORDERS, Erasures
+from service.audit.verify.erasures import Erasures
 from service.audit.verify.findings import Fault, Findings
 from service.store.log import Log, Row
 

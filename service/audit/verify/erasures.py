@@ -4,17 +4,10 @@ An event that erases lists, for each position that it touched, the digest of wha
 """
 
 from hashlib import sha256
-from typing import Final
 
-import orjson
-
-from domain.comment import Comment
-from domain.incident import Incident
+from service.audit.orders import ordered_by
 from service.audit.verify.findings import Fault, Findings, events
 from service.store.log import Row
-
-ORDERS: Final = (Incident.IncidentErased.TOPIC, Comment.CommentErased.TOPIC)
-"""Topics of the events that erase."""
 
 
 class Erasures:
@@ -31,10 +24,7 @@ class Erasures:
 
     def whole(self, row: Row) -> None:
         """A row whose content is what was recorded: it may be an order."""
-        if row.topic not in ORDERS or row.state is None:
-            return
-        for text, left in orjson.loads(row.state)["redacted"].items():
-            position = int(text)
+        for position, left in ordered_by(row).items():
             if position in self._waiting and self._waiting[position][0] == left:
                 del self._waiting[position]
                 self._findings.note(f"position {position}: erased by order at position {row.position}")
