@@ -14,7 +14,7 @@ export UV_LINK_MODE := copy
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test test-faults lint bench lock clean
+.PHONY: help venv run test test-faults lint audit-lock bench lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -55,6 +55,12 @@ lint: $(STAMP) ## style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# A package that the data does not know is an error, too: else a server without any would pass for one without findings.
+audit-lock: export REQUESTS_CA_BUNDLE ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
+audit-lock: $(STAMP) ## compare the locked packages with the known vulnerabilities, over the network
+	$(BIN)/pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict \
+		--progress-spinner off --cache-dir .tools/pip-audit $(AUDIT_OPTIONS)
 
 bench: $(STAMP) ## throughput beside a bare handler, FastAPI and the eventsourcing library
 	$(BIN)/python -m tests.bench
