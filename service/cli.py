@@ -12,7 +12,7 @@ from projections.database import Unavailable
 from projections.follower import Stopped
 from projections.generations import NothingKept
 from service.audit.errors import Disturbed, ExportDamaged, Unknown, WouldHaveHoles
-from service.audit_cli import audit
+from service.audit_cli import COULD_NOT_RUN, audit
 from service.auth.errors import LocalKeyUnusable, MintingRefused
 from service.auth.minting import mint
 from service.durations import NotADuration, duration
@@ -20,7 +20,7 @@ from service.environment import read_environment
 from service.projections_cli import projections
 from service.settings import InvalidSettings
 from service.store.feed import LogWentBack
-from service.store.log import NotALog, NotEmpty
+from service.store.log import NotALog, NotEmpty, RightMissing
 from service.store.mapper import UnreadableEvent
 from service.store.migrations import SchemaTooNew
 from service.store.sqlite import InUse
@@ -40,9 +40,11 @@ cli.add_typer(audit, name="audit")
 
 
 def main() -> None:
-    """Known problems end with one line on stderr and exit code 1."""
+    """Known problems end with one line on stderr and exit code 1; 2 where the database's user may not do it."""
     try:
         cli()
+    except RightMissing as error:
+        _fail(str(error), COULD_NOT_RUN)
     except _KNOWN as error:
         _fail(str(error))
 
@@ -154,6 +156,6 @@ def restored() -> None:
     asyncio.run(declare_restored(read_environment()))
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, code: int = 1) -> NoReturn:
     print(message, file=sys.stderr)  # noqa: T201
-    raise SystemExit(1)
+    raise SystemExit(code)

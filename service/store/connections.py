@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
+
 from projections.database import Unavailable
-from service.store.away import AWAY, available, translated
+from service.store.away import AWAY, available, right_missing, translated
 from service.store.log import Unreachable
 from service.store.primary import SETTINGS, Primary
 
@@ -27,6 +29,8 @@ class Connections:
 
     def __init__(self, primary: Primary, size: int, timeout: float) -> None:
         self._primary, self._size, self._timeout = primary, size, timeout
+        self.role: str | None = None
+        """Whom to act as, where that is not the user who connects."""
         self._idle: list[Any] = []
         self._waiting: deque[asyncio.Future[Any]] = deque()
         self._lent: set[Any] = set()
@@ -36,13 +40,15 @@ class Connections:
         """Called when a connection ends: the server may have crashed, and then lost what is derived."""
 
     async def fetch(self, sql: str, *args: Any) -> Any:
-        """One statement on any connection. Raises Unavailable."""
+        """One statement on any connection. Raises Unavailable, RightMissing."""
         connection = await self._take()
         try:
             return await connection.fetch(sql, *args)
         except AWAY as error:
             connection.terminate()  # whoever comes next is not to wait for the same server again
             raise translated(error, Unavailable) from error
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise right_missing(error) from error
         except asyncio.CancelledError:
             connection.terminate()  # its answer is still on the way
             raise
@@ -89,7 +95,7 @@ class Connections:
     async def _make(self) -> Any:
         self._making += 1
         try:
-            connection = await self._primary.connect({**SETTINGS, **DERIVED})
+            connection = await self._connect()
         except BaseException:
             self._next()
             raise
@@ -97,6 +103,17 @@ class Connections:
             self._making -= 1
         connection.add_termination_listener(lambda _connection: self.lost())
         self._lent.add(connection)
+        return connection
+
+    async def _connect(self) -> Any:
+        connection = await self._primary.connect({**SETTINGS, **DERIVED})
+        if self.role is not None:  # not while connecting: all hosts are asked then, and one that lags may not know it
+            try:
+                with available():
+                    await connection.execute("SELECT set_config('role', $1, false)", self.role)
+            except BaseException:
+                connection.terminate()
+                raise
         return connection
 
     async def _turn(self) -> Any:

@@ -7,6 +7,7 @@ Conflict                         another event took this version: decide again
 Repeated                         the log knows this command already
 NotEmpty                         only an empty log can be loaded
 NotALog                          what was to be loaded contradicts itself
+RightMissing                     the database's user may not do this
 """
 
 from collections.abc import AsyncIterable, Sequence
@@ -49,6 +50,10 @@ class NotEmpty(Exception):
 
 class NotALog(Exception):
     """Rows were to be loaded that no log can hold together; nothing was loaded."""
+
+
+class RightMissing(Exception):
+    """The database refused what its user has no right to; nothing was changed by it."""
 
 
 class Entry(NamedTuple):

@@ -12,7 +12,7 @@ from projections.database import Dialect, Rows, Unavailable
 from service.store.away import available
 from service.store.connections import Connections
 from service.store.json_rows import json_rows
-from service.store.log import Unreachable
+from service.store.log import RightMissing, Unreachable
 from service.store.migrations import missing, rights
 from service.store.primary import Primary
 
@@ -20,6 +20,14 @@ COPIED_ROWS = 200
 """From so many on COPY is quicker, which asks for the columns' types first."""
 LONG_SECONDS = 3600.0
 """What a statement may take that goes over whole tables."""
+
+# Who owns what is derived, or shall own it: the owner of the schema makes tables for the service as that would.
+_ROLE = """SELECT role FROM (
+               SELECT coalesce(
+                   (SELECT tableowner FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'followers'),
+                   (SELECT rolname FROM pg_roles WHERE rolname = current_schema() || '_service')) AS role) AS owner
+           WHERE role <> current_user AND has_schema_privilege(role, current_schema(), 'CREATE') AND pg_has_role(
+               role, CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END)"""
 
 _log = structlog.get_logger(__name__)
 _VALUES = re.compile(r"VALUES \(\$1[$\d, ]*\)")
@@ -62,17 +70,19 @@ class Postgres:
         return self._connections.use()
 
     async def open(self) -> None:
-        """Create or upgrade the schema, on a connection of its own. Raises Unreachable, SchemaTooNew."""
+        """Create or upgrade the schema, on a connection of its own. Raises Unreachable, SchemaTooNew, RightMissing."""
         try:
             connection = await self.primary.connect()
             try:
                 with available():
                     await self._migrate(connection)
                     await _warn_of_lost_commits(connection)
+                    self._connections.role = await connection.fetchval(_ROLE)
             finally:
                 connection.terminate()
-        except asyncpg.InsufficientPrivilegeError as error:
-            raise Unreachable(f"PostgreSQL: {error}; let `ims migrate` be run by the schema's owner first") from error
+        except RightMissing as error:
+            hint = "let `ims migrate` be run by the schema's owner first"
+            raise RightMissing(f"PostgreSQL: {error.__cause__}; {hint}") from error
         except (Unavailable, asyncpg.PostgresError, ValueError, OverflowError) as error:
             raise Unreachable(f"PostgreSQL cannot be used: {error}") from error
 

@@ -180,7 +180,12 @@ class PostgresLog:
         return UUID(int=log_id.int), restored
 
     async def restore(self) -> None:
-        await self._postgres.execute(_RESTORED)
+        connection = await self._postgres.primary.connect()  # as the schema's owner
+        try:
+            with available():
+                await connection.execute(_RESTORED)
+        finally:
+            connection.terminate()
         self.log_id, self.restored = await self.identity()
 
     async def load(self, batches: AsyncIterable[Sequence[Row]], log_id: UUID, *, restored: bool) -> None:

@@ -1,9 +1,7 @@
 """The service as a user of the database who may add to the log, and change nothing in it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from contextlib import suppress
 
 import asyncpg
 import pytest
@@ -12,9 +10,10 @@ from yarl import URL
 from service.engines import open_engine
 from service.migrating import migrate
 from service.settings import Settings
-from service.store.log import Unreachable
+from service.store.log import RightMissing
 from tests.http.api import PATH, at, incident
 from tests.http.conftest import Serve
+from tests.servers.roles import as_user, connected, make_login, make_service_user
 
 USER, NEXT_USER = "ims_login", "ims_next_login"
 ERASURE = {"fields": "all", "reason": "An order of the court."}
@@ -35,32 +34,15 @@ DENIED = (
 )
 
 
-@asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-def login(name: str) -> str:
-    """Roles are shared by all databases of the server: other tests may have made it."""
-    role, _, member = name.partition(" ")
-    return f"""DO $$ BEGIN CREATE ROLE {role} LOGIN {member};
-               EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"""
-
-
 @pytest.fixture
 async def restricted(postgres_dsn: str) -> str:
     """The address of a database that its owner has migrated, for a user of the service's role."""
     await migrate(Settings(database_url=postgres_dsn))
     async with connected(postgres_dsn) as owner:
         for user in (USER, NEXT_USER):
-            await owner.execute(login(f"{user} IN ROLE ims_service"))
-            await owner.execute(f"ALTER ROLE {user} SET role = ims_service")
+            await make_service_user(owner, user)
         await owner.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
-    return str(URL(postgres_dsn).with_user(USER))
+    return as_user(postgres_dsn, USER)
 
 
 async def test_everything_that_the_service_does_it_may(serve: Serve, restricted: str, redis_url: str) -> None:
@@ -88,7 +70,7 @@ async def test_a_password_is_changed_by_a_second_user_while_the_first_still_work
     """As SECURITY.md has it: what one of them made, the other works with."""
     old = await serve(database_url=restricted)
     await old.report(name="Before")
-    new = await serve(database_url=str(URL(restricted).with_user(NEXT_USER)))
+    new = await serve(database_url=as_user(restricted, NEXT_USER))
     await new.report(name="During")
     await old.report(name="Still")
     assert set(await new.names()) == {"Before", "During", "Still"}
@@ -116,9 +98,9 @@ async def test_the_log_is_not_his_to_change(restricted: str, serve: Serve) -> No
 
 async def test_whoever_is_not_of_the_role_may_not_even_append(restricted: str, postgres_dsn: str) -> None:
     async with connected(postgres_dsn) as owner:
-        await owner.execute(login(f"{USER}_stranger"))
+        await make_login(owner, f"{USER}_stranger")
         await owner.execute(f"GRANT USAGE ON SCHEMA ims TO {USER}_stranger")
-    async with connected(str(URL(postgres_dsn).with_user(f"{USER}_stranger"))) as connection:
+    async with connected(as_user(postgres_dsn, f"{USER}_stranger")) as connection:
         for statement in ("SELECT * FROM ims.log", "SELECT * FROM ims.append('[]')"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(statement)
@@ -127,7 +109,7 @@ async def test_whoever_is_not_of_the_role_may_not_even_append(restricted: str, p
 async def test_a_schema_that_is_not_there_is_for_its_owner_to_make(postgres_dsn: str, restricted: str) -> None:
     async with connected(postgres_dsn) as owner:
         await owner.execute("DROP SCHEMA ims CASCADE")
-    with pytest.raises(Unreachable, match="let `ims migrate` be run by the schema's owner first"):
+    with pytest.raises(RightMissing, match="let `ims migrate` be run by the schema's owner first"):
         async with open_engine(Settings(database_url=restricted)):
             pass
 
@@ -135,9 +117,9 @@ async def test_a_schema_that_is_not_there_is_for_its_owner_to_make(postgres_dsn:
 async def test_an_owner_who_may_make_no_roles_goes_on_without_one(postgres_dsn: str) -> None:
     schema = "owned_by_nobody_special"
     async with connected(postgres_dsn) as superuser:
-        await superuser.execute(login(f"{USER}_owner"))
+        await make_login(superuser, f"{USER}_owner")
         await superuser.execute(f'GRANT CREATE ON DATABASE "{URL(postgres_dsn).path[1:]}" TO {USER}_owner')
-    settings = Settings(database_url=str(URL(postgres_dsn).with_user(f"{USER}_owner")), database_schema=schema)
+    settings = Settings(database_url=as_user(postgres_dsn, f"{USER}_owner"), database_schema=schema)
     async with open_engine(settings) as engine:
         assert await engine.log.head() == 0
     async with connected(postgres_dsn) as superuser:

@@ -1,5 +1,6 @@
 -- The role reads the log and appends to it; content is taken away by erasing alone. Its read models are its own: it makes
--- them. Migrating, restoring and importing are for the schema's owner.
+-- them. Migrating, restoring and importing are for the schema's owner, who makes what is derived as the role does: else
+-- the service could not go on with it.
 DO $$
 DECLARE
     way regprocedure;
@@ -10,6 +11,11 @@ BEGIN
     GRANT USAGE, CREATE ON SCHEMA {schema} TO {schema}_service;
     GRANT SELECT ON {schema}.log, {schema}.log_identity, {schema}.schema_version TO {schema}_service;
     GRANT SELECT, INSERT ON {schema}.audit_keys, {schema}.audit_checkpoints TO {schema}_service;
+    BEGIN
+        GRANT {schema}_service TO CURRENT_USER;
+    EXCEPTION WHEN insufficient_privilege THEN
+        RAISE NOTICE 'the owner of {schema} is no member of {schema}_service: %', SQLERRM;
+    END;
     FOR way IN
         SELECT oid FROM pg_proc WHERE pronamespace = '{schema}'::regnamespace AND proname IN ('append', 'erase')
     LOOP
