@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from domain.attribute_types import NAME_PATTERN, AttributeType, fault_of_name, fault_of_type
+from domain.erasure import OF_INCIDENT
 from domain.errors import Fault
 from domain.event import Json
 from domain.moments import MOMENT_PATTERN
@@ -134,7 +135,13 @@ _REPORTED = {
     name: (Annotated[Any, WithJsonSchema(_nullable(schema_of(rule), name in DEFAULTS))], DEFAULTS.get(name, ...))
     for name, rule in DETAILS.items()
 }
-_REQUIRED = {name: (member_of(rule), ...) for name, rule in DETAILS.items() if name not in DEFAULTS}
+ERASABLE: Final = tuple(name for name in OF_INCIDENT if name in DETAILS and name not in DEFAULTS)
+"""Required members that are shown as null once they are erased; an edit may send that back."""
+_REQUIRED = {
+    name: (member_of(rule, None, nullable=name in ERASABLE), ...)
+    for name, rule in DETAILS.items()
+    if name not in DEFAULTS
+}
 _OPTIONAL = {name: (member_of(DETAILS[name], default, nullable=True), default) for name, default in DEFAULTS.items()}
 _TOUCHED = {name: (member_of(DETAILS[name], None, nullable=name in DEFAULTS), None) for name in DETAILS}
 

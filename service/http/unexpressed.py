@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from domain.rules import DETAILS, Moment, Whole
-from service.http.models import CommentEditBody, EditBody, LockBody, RevertBody
+from service.http.models import ERASABLE, CommentEditBody, EditBody, LockBody, RevertBody
 from service.http.protocol import MAX_LINE
 from service.http.queries import ATTRIBUTE
 from service.http.routes import CONSISTENCY_PATH, Route
@@ -81,6 +81,8 @@ def _of_the_body(route: Route) -> Iterator[Unexpressed]:
             yield Unexpressed(_TIMES, ("TIME_INVALID",), member)
         if isinstance(rule, Whole) or (member in ("occ_lock", "version") and route.locked):
             yield Unexpressed("A whole number is written without a fraction.", ("TYPE_INVALID",), member)
+        if route.body is EditBody and member in ERASABLE:
+            yield Unexpressed("Null is sent back for what was erased.", ("TYPE_INVALID",), member)
     if "attributes" in members:
         yield Unexpressed(_ATTRIBUTE, _VALUES, "attributes")
     if "value" in members:

@@ -101,6 +101,26 @@ async def test_what_was_erased_can_be_filled_again(api: Api, eraser: Api) -> Non
     assert (await api.put(at(id), incident(occ_lock=2))).data["name"] == "Server outage"
 
 
+@pytest.mark.parametrize("member", ["name", "description", "reported_by"])
+async def test_what_is_shown_of_the_erased_can_be_sent_back(api: Api, eraser: Api, member: str) -> None:
+    id = (await api.report(**MEMBERS))["id"]
+    await eraser.post(at(id, "erase"), erase([member]))
+    shown = (await api.get(at(id))).data
+    assert shown[member] is None
+    edited = (await api.put(at(id), shown | {"status": "OPEN"})).data
+    assert (edited[member], edited["status"], edited["occ_lock"]) == (None, "OPEN", 2)
+    (change,) = (await api.get(at(id, "history?page=2&size=2"))).data["history"]
+    assert change["changes"] == {"status": {"from": "NEW", "to": "OPEN"}}
+
+
+@pytest.mark.parametrize("member", ["name", "description", "reported_by", "status", "type", "date"])
+async def test_null_is_no_value_for_what_was_not_erased(api: Api, eraser: Api, member: str) -> None:
+    id = (await api.report(**MEMBERS))["id"]
+    await eraser.post(at(id, "erase"), erase(["location"]))
+    answer = await api.put(at(id), incident(occ_lock=1) | {member: None})
+    assert "must be" in answer.refused(400, "TYPE_INVALID", member)["message"]
+
+
 @both_engines
 async def test_when_all_is_erased_nothing_is_there(api: Api, eraser: Api) -> None:
     id, other = (await api.report(**MEMBERS))["id"], await api.report()
