@@ -77,6 +77,9 @@ class Incidents:
         return [
             f"""CREATE INDEX IF NOT EXISTS {self.table}_created ON {self.table} (tenant_id, created_at)
                 WHERE deleted = 0""",
+            # For whole lists of the past, which have those that were deleted since.
+            f"""CREATE INDEX IF NOT EXISTS {self.table}_deleted ON {self.table} (tenant_id, created_at)
+                WHERE deleted = 1""",
             *self.attributes.indexes(),
             *self.past.indexes(),
         ]

@@ -90,10 +90,18 @@ class Pages:
                 return
             beyond = list(rows[-1])[1:]
 
-    def _matching(self, tenant_id: str, wanted: Filter) -> Conditions:
+    async def among(
+        self, database: Database, tenant_id: str, wanted: Filter, sort: Sequence[Sort], ids: list[str]
+    ) -> list[bytes]:
+        """The documents that match of these incidents, which are few."""
+        where = self._matching(tenant_id, wanted, "+deleted = 0")  # by their ids: no planner takes an index of lists
+        where.among("id", ids)
+        return [document for document, *_ in await database.fetch(self._rows(where, sort), *where.args)]
+
+    def _matching(self, tenant_id: str, wanted: Filter, there: str = "deleted = 0") -> Conditions:
         where = Conditions(self._dialect, tenant_id, *self._source.args)
         where.narrow(wanted, self._source.attributes)
-        where.add("deleted = 0")
+        where.add(there)
         return where
 
     def _rows(self, where: Conditions, sort: Sequence[Sort]) -> str:

@@ -1,6 +1,7 @@
 """The read model of what incidents were: every version but the newest, and between which positions it held."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from domain.erasure import ALL
@@ -9,6 +10,7 @@ from projections.comparison import Compared
 from projections.database import Database, Dialect, Json, Rows
 from projections.incident_attributes import IncidentAttributes
 from projections.pages import Pages, Source
+from projections.past_pages import Born, PastPages
 from projections.versions import COLUMNS, WRITTEN, Version, columns, rewriting, without, written
 
 Superseded = tuple[Any, ...]
@@ -78,15 +80,21 @@ class Past:
         found = await database.fetch(self._at, tenant_id, id, position)
         return _found(*found[0]) if found else None
 
-    def as_of(self, position: int, *, deleted_since: bool) -> Pages:
-        """The lists as they stood at a position; with the incidents that were deleted since, or without."""
-        then = "tenant_id = $1 AND from_position <= $2"
+    def as_of(self, position: int, at: datetime, *, deleted_since: bool) -> Pages:
+        """The lists as they stood at a time, whose last position that is; with what was deleted since, or without."""
         hidden = f"""AND NOT EXISTS (SELECT 1 FROM {self._newest} AS newest WHERE newest.tenant_id = $1
-                     AND newest.id = {self.table}.id AND newest.deleted = 1)"""
-        stood = f"""(SELECT {COLUMNS} FROM {self._newest} WHERE {then} UNION ALL
-                     SELECT {COLUMNS} FROM {self.table} WHERE {then} AND to_position > $2
-                     {"" if deleted_since else hidden}) AS stood"""
-        return Pages(self._dialect, Source(stood, self._attributes.as_of(2), args=(position,)))
+                     AND newest.id = {self.table}.id AND +newest.deleted = 1)"""
+
+        def stood(sign: str) -> Source:
+            """With a sign before them, no planner takes an index of the positions."""
+            then = f"tenant_id = $1 AND {sign}from_position <= $2"
+            versions = f"""(SELECT {COLUMNS} FROM {self._newest} WHERE {then} UNION ALL
+                            SELECT {COLUMNS} FROM {self.table} WHERE {then} AND {sign}to_position > $2
+                            {"" if deleted_since else hidden}) AS stood"""
+            return Source(versions, self._attributes.as_of(2), args=(position,))
+
+        born = Born(self._dialect, self._newest, at, deleted_since=deleted_since)
+        return PastPages(self._dialect, stood(""), stood("+"), born)
 
     def _found(self, newest: str, past: str) -> str:
         columns, of_it = "occ_lock, document, deleted", "tenant_id = $1 AND id = $2"

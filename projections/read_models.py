@@ -14,7 +14,7 @@ from projections.generations import Generation, by_generation
 from projections.incidents import Changes, Incidents
 from projections.remembered import Remembered
 
-VERSION = 2
+VERSION = 3
 """Raised with every change of the tables: a release builds tables of its own beside those of the one before it."""
 
 

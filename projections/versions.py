@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from domain.attribute_values import ATTRIBUTES
@@ -132,7 +133,7 @@ def _change(document: Document, changes: dict[str, Any]) -> None:
 
 def _version(document: Document, fact: Recorded, json: Json, before: Version | None, changed: Iterable[str]) -> Version:
     """What is costly to find out is taken from the version before, unless it was made of what has changed."""
-    at = microseconds(fact)
+    at = microseconds(fact.recorded_at)
     return Version(
         document["tenant_id"],
         document["id"],
@@ -164,6 +165,5 @@ def _words(document: Document) -> str:
     return words_of(*(document[member] or "" for member in SEARCHED))
 
 
-def microseconds(fact: Recorded) -> int:
-    at = fact.recorded_at
+def microseconds(at: datetime) -> int:
     return int(at.timestamp()) * 1_000_000 + at.microsecond

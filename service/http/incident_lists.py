@@ -32,7 +32,7 @@ async def incidents(call: Call) -> web.StreamResponse:
     parameters.done()
     if "cursor" in parameters:
         return await _from_cursor(call, wanted, sort, size, parameters.one("cursor") or "", at)
-    pages = await _pages(call, None if at is None else await call.parts.log.position_at(at))
+    pages = await _pages(call, at, 0 if at is None else await call.parts.log.position_at(at))
     if "page" in parameters or "size" in parameters:
         return await _page(call, pages, wanted, sort, page, size)
     return await stream(call.request, "incidents", pages.every(call.parts.database, call.tenant_id, wanted, sort))
@@ -57,12 +57,12 @@ async def codes(call: Call) -> web.Response:
     return success(orjson.dumps(call.parts.settings.codes.document()))
 
 
-async def _pages(call: Call, position: int | None = None) -> Pages:
-    """The lists as they are, or as they stood when the log ended at a position."""
-    if position is None:
+async def _pages(call: Call, at: datetime | None, position: int) -> Pages:
+    """The lists as they are or, at a time, as they stood when the log ended at a position."""
+    if at is None:
         return (await call.read_models()).incidents.current
     models = await call.read_models(position)
-    return models.incidents.past.as_of(position, deleted_since=call.identity.may_audit)
+    return models.incidents.past.as_of(position, at, deleted_since=call.identity.may_audit)
 
 
 async def _page(
@@ -82,7 +82,7 @@ async def _from_cursor(
     keys = cursors.decode(cursor, bound_to, [*(int for _ in then), *types, str])
     if then and keys is not None:
         then = [min(then[0], keys.pop(0))]
-    pages = await _pages(call, *then)
+    pages = await _pages(call, at, *(then or [0]))
     page, last = await pages.page_beyond(call.parts.database, call.tenant_id, wanted, sort, size, keys)
     place: dict[str, Any] = {"size": size}
     if last is not None:

@@ -76,10 +76,10 @@ async def test_a_slow_reader_holds_no_connection_and_a_list_that_fails_is_cut(
     assert b"Transfer-Encoding: chunked\r\n" in received
     assert len(await api.ids("?page=1")) == 10
     if engine == "sqlite":
-        await api.parts.database.execute("ALTER TABLE incidents_v2_1 RENAME TO elsewhere")
+        await api.parts.database.execute("ALTER TABLE incidents_v3_1 RENAME TO elsewhere")
     else:
         connection = await asyncpg.connect(database_url)
-        await connection.execute("ALTER TABLE ims.incidents_v2_1 RENAME TO elsewhere")
+        await connection.execute("ALTER TABLE ims.incidents_v3_1 RENAME TO elsewhere")
         await connection.close()
     rest = bytearray()
     with suppress(ConnectionResetError):

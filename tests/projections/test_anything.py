@@ -69,7 +69,7 @@ async def test_whatever_is_accepted_comes_back_exactly(
         incident_document(fold(facts[: number + 1])) for number in range(len(facts))
     ]
     assert len(versions) == len(facts)
-    then = models.incidents.past.as_of(facts[1].position, deleted_since=False)
+    then = models.incidents.past.as_of(facts[1].position, facts[1].recorded_at, deleted_since=False)
     for wanted in _filters(document):
         assert orjson.loads((await then.page(database, tenant, wanted, NEWEST_FIRST, 10)).documents) == expected
 
