@@ -155,6 +155,10 @@ class Leases:
             lease.name, lease.epoch, failure,
         )  # fmt: skip
 
+    async def given_up(self, name: str) -> bool:
+        """Whether whoever had it last left in order, or nobody ever had it: then nobody is missed."""
+        return not await self._database.fetch("SELECT 1 FROM followers WHERE name = $1 AND expires_at > 0", name)
+
     async def reset(self, rows: Rows, lease: Lease, generation: int, position: int = 0) -> Lease:
         """Go on elsewhere, in tables of another generation, which are at that position. Raises LeaseLost."""
         hit = await rows.execute(

@@ -40,13 +40,15 @@ async def measure(parts: Parts) -> None:
 
 
 async def _measure_followers(parts: Parts) -> None:
-    followed = dict(_followed(parts))
+    metrics, followed = parts.metrics, dict(_followed(parts))
     try:
         async with asyncio.timeout(STORE_SECONDS):
+            if parts.auditing is None and await parts.leases.given_up(AUDIT):
+                del followed[AUDIT]
+                metrics.forget(AUDIT)
             states = await follower_states(parts.log, parts.leases)
     except (Unavailable, TimeoutError):
         states = []
-    metrics = parts.metrics
     for name, follower in followed.items():
         if follower is not None:
             metrics.held.labels(name).set(follower.holding)
@@ -63,7 +65,10 @@ async def _measure_followers(parts: Parts) -> None:
 
 
 def _followed(parts: Parts) -> Iterator[tuple[str, Follower[Any] | None]]:
-    """What this service has followers for, and the follower where this process has one."""
+    """What this service has followers for, and the follower where this process has one.
+
+    Whether there are auditors no setting tells the others: where the last one gave its lease up, there are none.
+    """
     yield READ_MODELS, parts.follower
     yield AUDIT, parts.auditing and parts.auditing.follower
     if parts.settings.redis_url and parts.settings.streams:

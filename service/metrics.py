@@ -1,6 +1,7 @@
 """What is counted and timed, for Prometheus. No label names a tenant, a user or anything that was submitted."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, generate_latest
@@ -78,6 +79,12 @@ class Metrics:
         self._group_events.add(events)
         self._group_wait.add(waited)
         self._group_commit.add(took)
+
+    def forget(self, follower: str) -> None:
+        """Say nothing of it any more."""
+        for gauge in (self.held, self.outdated, self.position, self.lag_events, self.lag_seconds, self.failing):
+            with suppress(KeyError):
+                gauge.remove(follower)
 
     def text(self) -> bytes:
         return generate_latest(self._registry)

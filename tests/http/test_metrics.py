@@ -4,10 +4,12 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from projections.audit_tree import FOLLOWER as AUDIT
 from projections.read_models import FOLLOWER
 from tests.http.api import ABSENT_ID, PATH, Api, at
 from tests.http.conftest import Serve
 from tests.http.engines import both_engines
+from tests.projections.building import soon
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -77,6 +79,26 @@ async def test_a_follower_says_where_it_is_and_whether_it_is_here_that_it_works(
 async def test_a_process_that_follows_nothing_says_that_it_holds_no_lease(serve: Serve) -> None:
     found = await samples(await serve(run=("api",)))
     assert named(found, "ims_lease_held", follower=FOLLOWER) == 0
+
+
+async def test_an_auditor_is_missed_where_it_vanished_and_not_where_it_left(serve: Serve, postgres_dsn: str) -> None:
+    audited = {"follower": AUDIT}
+    api = await serve(database_url=postgres_dsn, run=("api", "projector"))
+    assert named(await samples(api), "ims_lease_held", **audited) is None
+    auditor = await serve(database_url=postgres_dsn, run=("auditor",))
+
+    async def held() -> bool:
+        return named(await samples(auditor), "ims_lease_held", **audited) == 1
+
+    await soon(held)
+    assert named(await samples(api), "ims_lease_held", **audited) == 0
+    assert named(await samples(api), "ims_follower_lag_events", **audited) == 0
+    await auditor.stop()
+    found = await samples(api)
+    assert not [name for name, labels in found if dict(labels).get("follower") == AUDIT]
+    # As if it had been killed some time ago: it gave nothing up.
+    await api.parts.database.execute("UPDATE followers SET holder = 'killed', expires_at = 1 WHERE name = $1", AUDIT)
+    assert named(await samples(api), "ims_lease_held", **audited) == 0
 
 
 async def test_the_cache_says_how_often_it_was_of_use(api: Api) -> None:
