@@ -47,7 +47,7 @@ from service.store.eraser import Eraser
 from service.store.feed import Feed, LogWentBack
 from service.store.sqlite import InUse
 from service.store.writer import Writer
-from service.streams.publishing import publisher
+from service.streams.publisher import publisher
 from service.subscribers.pages import EventPages
 from service.subscribers.tail import Tail
 from service.tracing.collector import traces

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
@@ -26,10 +26,12 @@ from service.settings import Settings
 from service.store.feed import Feed
 from service.store.log import Log
 from service.store.writer import Writer
-from service.streams.publishing import PublishingProcess
 from service.subscribers.pages import EventPages
 from service.subscribers.tail import Tail
 from service.tracing.spans import Spans
+
+if TYPE_CHECKING:
+    from service.streams.publishing import PublishingProcess
 
 
 @dataclass(slots=True)
@@ -57,7 +59,7 @@ class Parts:
     proofs: Proofs
     tail: Tail
     follower: Follower[Fact] | None
-    publisher: PublishingProcess | None
+    publisher: "PublishingProcess | None"
     spans: Spans | None
     auditing: Auditing | None
     broken: asyncio.Future[None]

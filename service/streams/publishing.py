@@ -53,15 +53,12 @@ class PublishingProcess(NamedTuple):
 
 
 @asynccontextmanager
-async def publisher(
+async def publishing(
     settings: Settings, log: Log, feed: Feed, leases: Leases,
     moved: Callable[[Lease, int], None], noticed: Callable[[str, str], None],
     spans: Spans | None = None,
-) -> AsyncIterator[PublishingProcess | None]:  # fmt: skip
-    """None where this process publishes nothing. Nothing is connected here: Redis may be away."""
-    if "publisher" not in settings.run or not settings.redis_url or not settings.streams:
-        yield None
-        return
+) -> AsyncIterator[PublishingProcess]:  # fmt: skip
+    """Nothing is connected here: Redis may be away."""
     await leases.register(FOLLOWER)
     streams = RedisStreams(wire_of(settings), str(log.log_id), settings.redis_replicas, settings.redis_timeout)
     events = CloudEvents(orjson, str(log.log_id), LogHistory(log))

@@ -88,7 +88,7 @@ async def test_an_auditor_is_missed_where_it_vanished_and_not_where_it_left(serv
     auditor = await serve(database_url=postgres_dsn, run=("auditor",))
 
     async def held() -> bool:
-        return named(await samples(auditor), "ims_lease_held", **audited) == 1
+        return bool(named(await samples(auditor), "ims_lease_held", **audited))
 
     await soon(held)
     assert named(await samples(api), "ims_lease_held", **audited) == 0
