@@ -5,7 +5,7 @@ from uuid import UUID
 
 from eventsourcing.domain import Aggregate
 
-from domain.erasure import OF_COMMENT, Erasing, Fields, faults_of_erasure, normal
+from domain.erasure import OF_COMMENT, Erasing, Fields, erasing
 from domain.errors import Absent, Forbidden, Invalid
 from domain.event import Act, ActEvent, Json, Kept, Match
 from domain.rules import COMMENT_TEXT
@@ -106,16 +106,8 @@ class Comment(Kept):
 
         Raises Absent, Unmatched, Stale, Invalid.
         """
-        if self.erased:
-            raise Absent
-        self.expect(occ_lock, match)
-        faults = faults_of_erasure(fields, reason, OF_COMMENT)
-        if faults:
-            raise Invalid(faults)
-        self.trigger_event(
-            self.CommentErased,
-            incident_id=self.incident_id, fields=normal(fields), reason=reason, redacted=redacted, **act.facts(),
-        )  # fmt: skip
+        content = erasing(self, act, fields, reason, redacted, occ_lock, match, gone=self.erased, allowed=OF_COMMENT)
+        self.trigger_event(self.CommentErased, incident_id=self.incident_id, **content)
 
     def _allow(self, act: Act, occ_lock: int | None, match: Match, moderator: bool) -> None:
         if self.removed:

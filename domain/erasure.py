@@ -6,8 +6,8 @@ from typing import Any, Final, Literal
 
 from domain.attribute_types import NAME_PATTERN
 from domain.attribute_values import ATTRIBUTES
-from domain.errors import Fault
-from domain.event import ActEvent, Kept
+from domain.errors import Absent, Fault, Invalid
+from domain.event import Act, ActEvent, Kept, Match
 from domain.rules import Text
 
 ALL: Final = "all"
@@ -71,6 +71,28 @@ def normal(fields: Fields) -> Fields:
 def faults_of_erasure(fields: object, reason: object, allowed: Sequence[str] = OF_INCIDENT) -> list[Fault]:
     faults = (fault_of_fields(fields, allowed), "fields"), (REASON(reason), "reason")
     return [fault.at(member) for fault, member in faults if fault is not None]
+
+
+def erasing(
+    aggregate: Kept,
+    act: Act,
+    fields: Fields,
+    reason: str,
+    redacted: dict[str, str],
+    occ_lock: int | None,
+    match: Match,
+    *,
+    gone: bool,
+    allowed: Sequence[str] = OF_INCIDENT,
+) -> dict[str, Any]:
+    """What the event that erases says; `gone`: all was erased before. Raises Absent, Unmatched, Stale, Invalid."""
+    if gone:
+        raise Absent
+    aggregate.expect(occ_lock, match)
+    faults = faults_of_erasure(fields, reason, allowed)
+    if faults:
+        raise Invalid(faults)
+    return {"fields": normal(fields), "reason": reason, "redacted": redacted, **act.facts()}
 
 
 def covers(fields: Collection[str], member: str) -> bool:

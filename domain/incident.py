@@ -10,7 +10,7 @@ from domain.attribute_types import Definitions
 from domain.attribute_values import ATTRIBUTES, coerced
 from domain.codes import Codes
 from domain.edits import complete, edits_between, merged, touched
-from domain.erasure import ALL, Erasing, Fields, changes_by, covers, faults_of_erasure, normal
+from domain.erasure import ALL, Erasing, Fields, changes_by, covers, erasing
 from domain.errors import Absent, Fault, Invalid, NotDeleted, Taken
 from domain.event import Act, ActEvent, Json, Kept, Match
 from domain.rules import DEFAULTS, DETAILS, faults_of_details, same
@@ -269,13 +269,8 @@ class Incident(Kept):
 
         Raises Absent, Unmatched, Stale, Invalid.
         """
-        if self.erased:
-            raise Absent
-        self.expect(occ_lock, match)
-        faults = faults_of_erasure(fields, reason)
-        if faults:
-            raise Invalid(faults)
-        self.trigger_event(self.IncidentErased, fields=normal(fields), reason=reason, redacted=redacted, **act.facts())
+        content = erasing(self, act, fields, reason, redacted, occ_lock, match, gone=self.erased)
+        self.trigger_event(self.IncidentErased, **content)
 
     def _be_there(self) -> None:
         if self.deleted:

@@ -1,6 +1,6 @@
 """Incidents one by one: report, get, edit, patch, delete, restore."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from aiohttp import web
 
 from domain.attribute_values import faults_of_attributes
 from domain.errors import Absent, Fault
+from domain.event import Act, Match
 from domain.incident import Incident
 from domain.rules import DEFAULTS, DETAILS, faults_of_details
 from projections.documents import incident_document
@@ -78,19 +79,18 @@ async def patch(call: Call) -> web.Response:
 
 
 async def delete(call: Call) -> web.Response:
-    intake = await take(call, LockBody, once={"occ_lock"}, own=True)
-    act, lock = intake.act, intake.lock
-    done = await call.parts.commands.change(
-        act, Incident, call.id(), lambda incident, _: incident.delete(act, lock.occ_lock, lock.match)
-    )
-    return _answer(call, done)
+    return await _with_a_lock_alone(call, Incident.delete)
 
 
 async def restore(call: Call) -> web.Response:
+    return await _with_a_lock_alone(call, Incident.restore)
+
+
+async def _with_a_lock_alone(call: Call, command: Callable[[Incident, Act, int | None, Match], None]) -> web.Response:
     intake = await take(call, LockBody, once={"occ_lock"}, own=True)
     act, lock = intake.act, intake.lock
     done = await call.parts.commands.change(
-        act, Incident, call.id(), lambda incident, _: incident.restore(act, lock.occ_lock, lock.match)
+        act, Incident, call.id(), lambda incident, _: command(incident, act, lock.occ_lock, lock.match)
     )
     return _answer(call, done)
 

@@ -14,6 +14,7 @@ from service.store.bells import Bells
 from service.store.ids import uuid_of
 from service.store.json_rows import json_rows
 from service.store.log import Entry, NotALog, NotEmpty, Outcome, Redaction, Row, Verdict
+from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS
 from service.store.postgres import Postgres
 from service.store.primary import SETTINGS
 
@@ -53,28 +54,11 @@ _OF_SUBJECT = (
 )
 _COUNTED = "SELECT page.*, counted.total FROM (SELECT count(*) AS total FROM log WHERE subject_id = $1) AS counted "
 _PAGE_OF_SUBJECT = _COUNTED + f"LEFT JOIN ({_OF_SUBJECT} OFFSET $4) AS page ON true ORDER BY page.notification_id"
-# Times rise with the positions: leaps from 2**40 down to 1, each taken where it does not go beyond the time or the end.
-_POSITION_AT = """WITH RECURSIVE leaps (reached, leap) AS (
-                      SELECT 0::bigint, 1099511627776
-                      UNION ALL
-                      SELECT CASE WHEN (SELECT recorded_at FROM log WHERE notification_id = reached + leap) <= $1
-                                  THEN reached + leap ELSE reached END, leap / 2
-                      FROM leaps WHERE leap > 0)
-                  SELECT max(reached) FROM leaps"""
 _BY_COMMAND = _ROW + "WHERE command_id = $1"
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM log"
-# In the order of the index, so that no planner reads the log by position: each step is the next tenant's last event.
-_TENANTS = """WITH RECURSIVE found (tenant_id) AS (
-                  SELECT min(tenant_id) FROM log
-                  UNION ALL
-                  SELECT (SELECT min(log.tenant_id) FROM log WHERE log.tenant_id > found.tenant_id)
-                  FROM found WHERE tenant_id IS NOT NULL)
-              SELECT tenant_id, (SELECT notification_id FROM log WHERE log.tenant_id <= found.tenant_id
-                                 ORDER BY log.tenant_id DESC, notification_id DESC LIMIT 1)
-              FROM found WHERE tenant_id IS NOT NULL"""
+_POSITION_AT = POSITION_AT.format(time="$1")
 _COUNT = "SELECT count(*) FROM log WHERE (tenant_id, notification_id) > ($1, $2) AND tenant_id <= $1"
 _DIGESTS = "SELECT notification_id, tenant_id, digest FROM log WHERE notification_id = ANY($1)"
-_IDENTITY = "SELECT log_id, restored FROM log_identity"
 _RESTORED = "UPDATE log_identity SET log_id = gen_random_uuid(), restored = true"
 _IDENTIFIED = "UPDATE log_identity SET log_id = $1, restored = $2"
 _INDEXES = """SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
@@ -166,7 +150,7 @@ class PostgresLog:
         return rows[0] if rows else None
 
     async def tenants(self) -> list[tuple[str, int]]:
-        return [(tenant_id, position) for tenant_id, position in await self._postgres.fetch(_TENANTS)]
+        return [(tenant_id, position) for tenant_id, position in await self._postgres.fetch(TENANTS)]
 
     async def count(self, tenant_id: str, after: int) -> int:
         return int((await self._postgres.fetch(_COUNT, tenant_id, after))[0][0])
@@ -176,7 +160,7 @@ class PostgresLog:
         return {position: (tenant_id, digest) for position, tenant_id, digest in rows}
 
     async def identity(self) -> tuple[UUID, bool]:
-        ((log_id, restored),) = await self._postgres.fetch(_IDENTITY)
+        ((log_id, restored),) = await self._postgres.fetch(IDENTITY)
         return UUID(int=log_id.int), restored
 
     async def restore(self) -> None:

@@ -13,6 +13,7 @@ import orjson
 from projections.leaves import Leaf
 from service.store.ids import uuid_from
 from service.store.log import Entry, NotALog, NotEmpty, Outcome, Redaction, Row, Verdict
+from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS
 from service.store.sqlite import DatabaseFile, migrate, rollback
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,28 +40,11 @@ _OF_TENANT = _ROW + "WHERE tenant_id = ? AND notification_id > ? ORDER BY tenant
 _OF_SUBJECT = _ROW + "WHERE subject_id = ? AND notification_id > ? ORDER BY subject_id, notification_id LIMIT ?"
 _COUNTED = "SELECT page.*, counted.total FROM (SELECT count(*) AS total FROM log WHERE subject_id = ?) AS counted "
 _PAGE_OF_SUBJECT = _COUNTED + f"LEFT JOIN ({_OF_SUBJECT} OFFSET ?) AS page ON true ORDER BY page.notification_id"
-# Times rise with the positions: leaps from 2**40 down to 1, each taken where it does not go beyond the time or the end.
-_POSITION_AT = """WITH RECURSIVE leaps (reached, leap) AS (
-                      SELECT 0, 1099511627776
-                      UNION ALL
-                      SELECT CASE WHEN (SELECT recorded_at FROM log WHERE notification_id = reached + leap) <= ?
-                                  THEN reached + leap ELSE reached END, leap / 2
-                      FROM leaps WHERE leap > 0)
-                  SELECT max(reached) FROM leaps"""
 _BY_COMMAND = _ROW + "WHERE command_id = ?"
-# In the order of the index, so that no planner reads the log by position: each step is the next tenant's last event.
-_TENANTS = """WITH RECURSIVE found (tenant_id) AS (
-                  SELECT min(tenant_id) FROM log
-                  UNION ALL
-                  SELECT (SELECT min(log.tenant_id) FROM log WHERE log.tenant_id > found.tenant_id)
-                  FROM found WHERE tenant_id IS NOT NULL)
-              SELECT tenant_id, (SELECT notification_id FROM log WHERE log.tenant_id <= found.tenant_id
-                                 ORDER BY log.tenant_id DESC, notification_id DESC LIMIT 1)
-              FROM found WHERE tenant_id IS NOT NULL"""
+_POSITION_AT = POSITION_AT.format(time="?")
 _COUNT = "SELECT count(*) FROM log WHERE tenant_id = ? AND notification_id > ?"
 _DIGESTS = """SELECT notification_id, tenant_id, digest FROM log
               WHERE notification_id IN (SELECT value FROM json_each(?))"""
-_IDENTITY = "SELECT log_id, restored FROM log_identity"
 _RESTORED = "UPDATE log_identity SET log_id = lower(hex(randomblob(16))), restored = 1"
 _IDENTIFIED = "UPDATE log_identity SET log_id = ?, restored = ?"
 _INDEXES = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'log' AND sql IS NOT NULL"
@@ -125,7 +109,7 @@ class SqliteLog:
         return rows[0] if rows else None
 
     async def tenants(self) -> list[tuple[str, int]]:
-        return await self._fetch(_TENANTS)
+        return await self._fetch(TENANTS)
 
     async def count(self, tenant_id: str, after: int) -> int:
         return int((await self._fetch(_COUNT, tenant_id, after))[0][0])
@@ -135,7 +119,7 @@ class SqliteLog:
         return {position: (tenant_id, digest) for position, tenant_id, digest in rows}
 
     async def identity(self) -> tuple[UUID, bool]:
-        ((log_id, restored),) = await self._fetch(_IDENTITY)
+        ((log_id, restored),) = await self._fetch(IDENTITY)
         return UUID(log_id), bool(restored)
 
     async def restore(self) -> None:

@@ -1,11 +1,7 @@
 """Whoever builds the read models is paused past its lease and woken: another took over, and it writes nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
-import asyncpg
 import pytest
 
 from projections.read_models import FOLLOWER
@@ -14,6 +10,7 @@ from tests.faults.audit import audit
 from tests.faults.conftest import Ground
 from tests.faults.load import INCIDENTS, Acknowledged, authorization, client, load
 from tests.servers.process import ServiceProcess
+from tests.servers.roles import connected
 
 TAKEOVER_SECONDS = 5.0
 
@@ -22,19 +19,10 @@ _IN_TRANSACTION = """SELECT count(*) FROM pg_stat_activity
                      WHERE state = 'idle in transaction' AND datname = current_database()"""
 
 
-@asynccontextmanager
-async def looking(dsn: Any) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
 async def pause_and_takeover(ground: Ground, processes: list[ServiceProcess], *, amid_a_transaction: bool) -> None:
     """Pause the holder; the other one must have moved the position within five seconds; wake the first."""
     headers = authorization(processes[0])
-    async with looking(ground.log) as database:
+    async with connected(str(ground.log)) as database:
         holder, epoch, _ = await database.fetchrow(_HOLDER)
         (first,) = (process for process in processes if holder.endswith(f":{process.pid}"))
         (second,) = (process for process in processes if process is not first)

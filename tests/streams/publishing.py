@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from redis import Redis
 
 from domain.event import ActEvent, Fact
 from projections.cloud_events import CloudEvents
@@ -19,6 +20,7 @@ from service.streams.log_positions import LogPositions
 from service.streams.publishing import names_of, wire_of
 from service.streams.redis_streams import RedisStreams
 from tests.projections.building import Building
+from tests.projections.histories import long_history
 
 
 @dataclass
@@ -76,6 +78,16 @@ async def publishing(
         yield Publishing(build, follower, noticed)
     finally:
         await streams.close()
+
+
+@asynccontextmanager
+async def published(build: Building, redis_url: str, events: int) -> AsyncIterator[tuple[Publishing, Any]]:
+    """A history of so many events that is in the streams; with the publisher, a look at Redis from outside."""
+    await build.record(*long_history(events))
+    with Redis.from_url(redis_url, decode_responses=True) as look:
+        async with publishing(build, redis_url) as publisher:
+            await publisher.catch_up()
+            yield publisher, look
 
 
 async def until(condition: Callable[[], Awaitable[bool] | bool], seconds: float = 10.0) -> None:

@@ -15,45 +15,35 @@ from tests.projections.building import Building
 from tests.projections.histories import long_history
 from tests.servers.process import ServiceProcess
 from tests.servers.redis import RedisServer
-from tests.streams.publishing import publishing, until
+from tests.streams.publishing import published, publishing, until
 from tests.streams.reading import ALL, compare, entries, whole
 
 TENANT = f"{ALL}:acme"
 
 
-async def test_a_stream_that_is_ahead_of_the_log_stops_the_publisher(
-    build: Building, redis_url: str, redis_server: RedisServer
-) -> None:
-    await build.record(*long_history(10))
-    with redis_server.client() as look:
-        async with publishing(build, redis_url) as publisher:
-            await publisher.catch_up()
-            for stream in (ALL, TENANT):
-                look.xadd(stream, {"event": "{}", "digest": "d"}, id="12-0")
-                with pytest.raises(Stopped, match=f"{stream} does .* position 12, which the log does not have"):
-                    await publisher.catch_up()
-                look.xdel(stream, "12-0")
-                with pytest.raises(Stopped, match="position 12"):  # its last id is what it was
-                    await publisher.catch_up()
-                look.delete(stream)
-            await publisher.catch_up()
-            assert len(entries(look)) == 10
-
-
-async def test_a_stream_that_ends_with_another_event_stops_the_publisher(
-    build: Building, redis_url: str, redis_server: RedisServer
-) -> None:
-    await build.record(*long_history(10))
-    with redis_server.client() as look:
-        async with publishing(build, redis_url) as publisher:
-            await publisher.catch_up()
-            ((id, fields),) = look.xrevrange(TENANT, count=1)
-            look.xtrim(TENANT, maxlen=0)
-            look.xgroup_create(TENANT, "g", id="0")
-            look.delete(TENANT)
-            look.xadd(TENANT, {**fields, "digest": "0" * 64}, id=id)
-            with pytest.raises(Stopped, match=f"{TENANT} does not agree with the log: the digest of position 10"):
+async def test_a_stream_that_is_ahead_of_the_log_stops_the_publisher(build: Building, redis_url: str) -> None:
+    async with published(build, redis_url, 10) as (publisher, look):
+        for stream in (ALL, TENANT):
+            look.xadd(stream, {"event": "{}", "digest": "d"}, id="12-0")
+            with pytest.raises(Stopped, match=f"{stream} does .* position 12, which the log does not have"):
                 await publisher.catch_up()
+            look.xdel(stream, "12-0")
+            with pytest.raises(Stopped, match="position 12"):  # its last id is what it was
+                await publisher.catch_up()
+            look.delete(stream)
+        await publisher.catch_up()
+        assert len(entries(look)) == 10
+
+
+async def test_a_stream_that_ends_with_another_event_stops_the_publisher(build: Building, redis_url: str) -> None:
+    async with published(build, redis_url, 10) as (publisher, look):
+        ((id, fields),) = look.xrevrange(TENANT, count=1)
+        look.xtrim(TENANT, maxlen=0)
+        look.xgroup_create(TENANT, "g", id="0")
+        look.delete(TENANT)
+        look.xadd(TENANT, {**fields, "digest": "0" * 64}, id=id)
+        with pytest.raises(Stopped, match=f"{TENANT} does not agree with the log: the digest of position 10"):
+            await publisher.catch_up()
 
 
 async def test_a_tenants_stream_that_ends_with_another_tenants_event_stops_the_publisher(
