@@ -23,6 +23,8 @@ class Dialect:
     any_of: str
     joined: str
     """Aggregate of the column `document`, in order, with commas between."""
+    placed: str
+    """Aggregate, in order, that gives an expression's value in the row of one place; NULL where there are fewer."""
     table_names: str
     """A query for the names of all tables that are there."""
     column_names: str
@@ -35,6 +37,10 @@ class Dialect:
     def among(self, column: str, argument: int) -> str:
         """A condition: the column's value is in the list that is given as argument number `argument`."""
         return self.any_of.format(column=column, argument=argument)
+
+    def in_place(self, expression: str, place: int) -> str:
+        """The expression's value in that row, the first being number 1."""
+        return self.placed.format(of=expression, place=place, index=place - 1)
 
     def unsampled(self, table: str, *columns: str) -> list[str]:
         """Statements that keep content out of the planner's samples, where it would outlast its erasure."""

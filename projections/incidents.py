@@ -80,6 +80,9 @@ class Incidents:
             # For whole lists of the past, which have those that were deleted since.
             f"""CREATE INDEX IF NOT EXISTS {self.table}_deleted ON {self.table} (tenant_id, created_at)
                 WHERE deleted = 1""",
+            # For lists of one status and severity, of which there may be few among many; in order within these.
+            f"""CREATE INDEX IF NOT EXISTS {self.table}_standing
+                ON {self.table} (tenant_id, status, severity, created_at) WHERE deleted = 0""",
             *self.attributes.indexes(),
             *self.past.indexes(),
         ]

@@ -1,5 +1,6 @@
 """Pages of incidents, each of one snapshot, from whatever stands for their table: what they are, or what they were."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,32 +64,39 @@ class Pages:
         total = self._total(where, wanted)
         if keys is not None:
             where.beyond(sort, keys)
-        again = [Sort(f"page.{by.column}", by.direction) for by in (*sort, Sort("id", "asc"))]
-        rows = await database.fetch(
-            f"""SELECT counted.total, page.document, {", ".join(by.column for by in again)} FROM ({total}) AS counted
-                LEFT JOIN ({self._rows(where, sort)} LIMIT {size + 1:d}) AS page ON true
-                ORDER BY {", ".join(f"{by.column} {by.direction}" for by in again)}""",
+        # One more than is asked for tells whether there are more; it is cut off again.
+        placed = [self._dialect.in_place("length(document)", size + 1)]
+        placed += [self._dialect.in_place(column, size) for column in _kept(sort)]
+        (total, count, documents, surplus, *last), *_ = await database.fetch(
+            f"""SELECT ({total}), count(*), {self._dialect.joined}, {", ".join(placed)}
+                FROM ({self._rows(where, sort)} LIMIT {size + 1:d}) AS page""",
             *where.args,
         )
-        shown = [row for row in rows[:size] if row[1] is not None]
-        page = Page(rows[0][0], len(shown), b",".join(row[1] for row in shown))
-        return page, list(shown[-1])[2:] if len(rows) > size else None
+        if surplus is None:
+            return Page(total, count, documents or b""), None
+        return Page(total, size, documents[: -surplus - len(b",")]), last
 
     async def every(
         self, database: Database, tenant_id: str, wanted: Filter, sort: Sequence[Sort]
     ) -> AsyncIterator[list[bytes]]:
-        """All documents that match, by chunks; no connection is held between two of them."""
-        beyond: Sequence[Any] | None = None
-        while True:
-            where = self._matching(tenant_id, wanted)
-            if beyond is not None:
-                where.beyond(sort, beyond)
-            rows = await database.fetch(f"{self._rows(where, sort)} LIMIT {CHUNK}", *where.args)
+        """All documents that match, by chunks. The next is fetched while one is sent; no connection is held longer."""
+        coming = asyncio.create_task(self._chunk(database, tenant_id, wanted, sort, None))
+        try:
+            while len(rows := await coming) == CHUNK:
+                coming = asyncio.create_task(self._chunk(database, tenant_id, wanted, sort, list(rows[-1])[1:]))
+                yield [document for document, *_ in rows]
             if rows:
                 yield [document for document, *_ in rows]
-            if len(rows) < CHUNK:
-                return
-            beyond = list(rows[-1])[1:]
+        finally:
+            coming.cancel()
+
+    async def _chunk(
+        self, database: Database, tenant_id: str, wanted: Filter, sort: Sequence[Sort], keys: Sequence[Any] | None
+    ) -> Sequence[Sequence[Any]]:
+        where = self._matching(tenant_id, wanted)
+        if keys is not None:
+            where.beyond(sort, keys)
+        return await database.fetch(f"{self._rows(where, sort)} LIMIT {CHUNK}", *where.args)
 
     async def among(
         self, database: Database, tenant_id: str, wanted: Filter, sort: Sequence[Sort], ids: list[str]
@@ -105,11 +113,16 @@ class Pages:
         return where
 
     def _rows(self, where: Conditions, sort: Sequence[Sort]) -> str:
-        columns = ", ".join(by.column for by in (*sort, Sort("id", "asc")))
-        return f"SELECT document, {columns} FROM {self._source.incidents} WHERE {where} ORDER BY {order(sort)}"
+        columns = ", ".join(("document", *_kept(sort)))
+        return f"SELECT {columns} FROM {self._source.incidents} WHERE {where} ORDER BY {order(sort)}"
 
     def _total(self, where: Conditions, wanted: Filter) -> str:
         if not (self._source.counts and wanted.counted):
             return f"SELECT count(*) AS total FROM {self._source.incidents} WHERE {where}"
         counted = str(where).removesuffix(" AND deleted = 0")
         return f"SELECT CAST(coalesce(sum(n), 0) AS bigint) AS total FROM {self._source.counts} WHERE {counted}"
+
+
+def _kept(sort: Sequence[Sort]) -> list[str]:
+    """The columns by which a place in the order is found again."""
+    return [*(by.column for by in sort), "id"]

@@ -38,6 +38,7 @@ DIALECT = Dialect(
     now="extract(epoch from clock_timestamp())::double precision",
     any_of="{column} = ANY(${argument})",
     joined="string_agg(document, ','::bytea)",
+    placed="(array_agg({of}))[{place}]",
     table_names="SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()",
     column_names="""SELECT column_name::text FROM information_schema.columns
                     WHERE table_schema = current_schema() AND table_name = $1 ORDER BY ordinal_position""",

@@ -34,6 +34,7 @@ DIALECT = Dialect(
     now="((julianday('now') - 2440587.5) * 86400.0)",
     any_of="{column} IN (SELECT value FROM json_each(${argument}))",
     joined="CAST(group_concat(CAST(document AS text)) AS blob)",
+    placed="json_extract(json_group_array({of}), '$[{index}]')",
     table_names="SELECT name FROM sqlite_master WHERE type = 'table'",
     column_names="SELECT name FROM pragma_table_info($1) ORDER BY cid",
     # A look by key for each row, in both directions: sorting whole rows of two large tables would fill the disk.

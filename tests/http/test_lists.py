@@ -10,7 +10,9 @@ from typing import Any
 import asyncpg
 import orjson
 
+from projections.generations import Generation
 from projections.pages import CHUNK
+from projections.read_models import VERSION
 from tests.http.api import PATH, Api, at, incident
 from tests.http.conftest import Serve
 from tests.http.engines import both_engines
@@ -64,8 +66,8 @@ async def test_a_list_without_a_page_is_all_of_it_however_long(api: Api) -> None
 async def test_a_slow_reader_holds_no_connection_and_a_list_that_fails_is_cut(
     serve: Serve, engine: str, database_url: str
 ) -> None:
-    api = await serve(database_pool=1)
-    await reported(api, 2 * CHUNK + 1, description="x" * 10_000)
+    api = await serve(database_pool=1, database_timeout=30.0, read_timeout=30.0)
+    await reported(api, 3 * CHUNK + 1, description="x" * 10_000)
     await api.get(f"{PATH}?page=1")
     reader, writer = await with_small_buffers(api)
     writer.write(
@@ -75,11 +77,12 @@ async def test_a_slow_reader_holds_no_connection_and_a_list_that_fails_is_cut(
     assert received.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"Transfer-Encoding: chunked\r\n" in received
     assert len(await api.ids("?page=1")) == 10
+    table = f"incidents{Generation(VERSION, 1).suffix}"
     if engine == "sqlite":
-        await api.parts.database.execute("ALTER TABLE incidents_v3_1 RENAME TO elsewhere")
+        await api.parts.database.execute(f"ALTER TABLE {table} RENAME TO elsewhere")
     else:
         connection = await asyncpg.connect(database_url)
-        await connection.execute("ALTER TABLE ims.incidents_v3_1 RENAME TO elsewhere")
+        await connection.execute(f"ALTER TABLE ims.{table} RENAME TO elsewhere")
         await connection.close()
     rest = bytearray()
     with suppress(ConnectionResetError):
