@@ -14,7 +14,7 @@ export UV_LINK_MODE := copy
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test test-faults lint audit-lock bench lock clean
+.PHONY: help venv run test test-faults lint audit-lock bench bench-plots lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -64,6 +64,9 @@ audit-lock: $(STAMP) ## compare the locked packages with the known vulnerabiliti
 
 bench: $(STAMP) ## throughput beside a bare handler, FastAPI and the eventsourcing library
 	$(BIN)/python -m tests.bench
+
+bench-plots: $(STAMP) ## the same figures with 1,000 to 1,000,000 incidents, and the plot of them
+	$(BIN)/python -m tests.bench.growth
 
 lock: $(UV) ## resolve the dependencies anew and write both locks
 	$(COMPILE) --upgrade pyproject.toml -o requirements.lock

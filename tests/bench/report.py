@@ -39,20 +39,26 @@ def rates(results: Results) -> dict[tuple[str, int], dict[str, float]]:
     }
 
 
+def p50s(by_server: Mapping[str, Sequence[Measurement]]) -> tuple[float, float]:
+    """Of the service and of the bare handler, in milliseconds."""
+    service, bare = (median(one.p50 for one in by_server[name]) for name in ("service", "bare"))
+    return service, bare
+
+
 def results_table(results: Results) -> str:
     others = [name for name in TITLES if name != "service"]
     head = ["request", "connections", *TITLES.values(), *(f"÷ {name}" for name in others)]
     rows = []
     for cell, by_server in results.items():
-        measured = [_figures(by_server[name]) if name in by_server else "–" for name in TITLES]
+        measured = [figures(by_server[name]) if name in by_server else "–" for name in TITLES]
         ratios = [_ratio(by_server["service"], by_server[name]) if name in by_server else "–" for name in others]
         rows.append([LABELS.get(cell.kind, cell.kind), str(cell.connections), *measured, *ratios])
-    return _table(head, rows, left=1)
+    return table(head, rows, left=1)
 
 
 def marks_table(outcomes: Sequence[Outcome]) -> str:
     rows = [[one.what, one.wanted, one.measured, "yes" if one.reached else "**no**"] for one in outcomes]
-    return _table(["mark", "wanted", "measured", "reached"], rows, left=1)
+    return table(["mark", "wanted", "measured", "reached"], rows, left=1)
 
 
 def machine(postgres_version: str, incidents: int, rounds: int, seconds: int) -> str:
@@ -75,7 +81,7 @@ def failures(results: Results) -> list[str]:
     ]
 
 
-def _figures(rounds: Sequence[Measurement]) -> str:
+def figures(rounds: Sequence[Measurement]) -> str:
     p50, p99 = median(one.p50 for one in rounds), median(one.p99 for one in rounds)
     return f"{rate(rounds):,.0f} ({p50:.1f} / {p99:.1f})"
 
@@ -84,7 +90,7 @@ def _ratio(service: Sequence[Measurement], other: Sequence[Measurement]) -> str:
     return f"{rate(service) / rate(other):.2f}" if rate(other) else "–"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
     aligned = [":--"] * left + ["--:"] * (len(head) - left)
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, aligned, *rows))
 
