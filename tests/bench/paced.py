@@ -46,7 +46,8 @@ class _Paced(asyncio.Protocol):
         self.free = True
 
 
-async def _creates(port: int, token: str, rate: int, seconds: float) -> Times:
+async def creates(port: int, token: str, rate: int, seconds: float) -> Times:
+    """At that rate, as long as the service keeps up with it; an answer without a position is not among them."""
     loop, answered = asyncio.get_running_loop(), Times()
     body = REQUESTS["create"].body.encode()
     head = f"POST /v1/incident HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
@@ -90,7 +91,7 @@ def latencies(
     process = context.Process(target=reader, args=(redis_port, stream, seconds + 3, told))
     process.start()
     assert told.get(timeout=30) == "ready"
-    answered = uvloop.run(_creates(port, token, rate, seconds))
+    answered = uvloop.run(creates(port, token, rate, seconds))
     seen = told.get(timeout=30)
     process.join()
     taken = sorted((seen[position] - at) * 1e3 for position, at in answered.items() if position in seen)
