@@ -8,10 +8,13 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 from tests.bench import marks, report
 from tests.bench.competitors import DATABASES, POSTGRES, Competitors
+from tests.bench.durable_insert import insert_milliseconds
+from tests.bench.followers import seconds_until_caught_up
 from tests.bench.load import Measurement
 from tests.bench.race import Cell, Entrant, answers, race, seeded
 from tests.bench.traffic import REQUESTS
@@ -23,6 +26,7 @@ INCIDENTS, QUICK_INCIDENTS = 20_000, 2_000
 # The library has no list, and a lookup by primary key does not feel how many there are: its slow creates are spared.
 LIBRARY_INCIDENTS = 4_000
 SETTLE_SECONDS = 2
+WRITES = ("edit", "create")
 
 
 def main() -> int:
@@ -55,7 +59,19 @@ def main() -> int:
 
         cells = [Cell(kind, connections) for kind in chosen.only for connections in chosen.connections]
         results: dict[Cell, dict[str, list[Measurement]]] = {}
-        for cell, measured in race(entrants, cells, chosen.rounds, chosen.seconds):
+        catching_up: list[float] = []
+        inserts: list[float] = []
+
+        def rest(cell: Cell, entrant: Entrant) -> None:
+            if entrant is not ours:
+                return
+            if cell.kind in WRITES:
+                url = f"http://127.0.0.1:{service.port}"
+                catching_up.append(seconds_until_caught_up(url, marks.LAG_EVENTS))
+            if cell == marks.ALONE:
+                inserts.append(insert_milliseconds(postgres.database("fastapi")))
+
+        for cell, measured in race(entrants, cells, chosen.rounds, chosen.seconds, rest):
             results[cell] = measured
             rates = ", ".join(f"{name} {report.rate(rounds):,.0f}/s" for name, rounds in measured.items())
             _say(f"{cell.kind} at {cell.connections}: {rates}")
@@ -64,7 +80,12 @@ def main() -> int:
     failed = report.failures(results)
     print("Requests per second (p50 / p99 in ms), and the service's rate divided by each other's:\n")
     print(report.results_table(results), end="\n\n")
-    print(report.marks_table(marks.outcomes(report.rates(results), idle, start)), end="\n\n")
+    outcomes = marks.outcomes(report.rates(results), idle, start)
+    if catching_up:
+        outcomes.append(marks.caught_up(max(catching_up)))
+    if inserts:
+        outcomes.append(marks.alone(*report.p50s(results[marks.ALONE]), median(inserts)))
+    print(report.marks_table(outcomes), end="\n\n")
     print(report.machine(version, chosen.incidents, chosen.rounds, chosen.seconds))
     _say(f"took {time.perf_counter() - began:.0f} s", *failed)
     return 1 if failed else 0

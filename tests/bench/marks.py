@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tests.bench.race import Cell
+
 CONNECTIONS = 32
+ALONE = Cell("create", 1)
+ALONE_FACTOR = 1.3
+LAG_EVENTS, LAG_SECONDS = 100, 2.0
 IDLE_MEGABYTES = 120
 START_SECONDS = 1.0
 
@@ -57,3 +62,16 @@ def outcomes(rates: Mapping[tuple[str, int], Mapping[str, float]], idle: int, st
     found.append(Outcome("idle memory", f"< {IDLE_MEGABYTES} MB", f"{megabytes:.0f} MB", megabytes < IDLE_MEGABYTES))
     found.append(Outcome("start", f"< {START_SECONDS:g} s", f"{start:.2f} s", start < START_SECONDS))
     return found
+
+
+def caught_up(seconds: float) -> Outcome:
+    """After the turn that took the longest."""
+    what = f"a lag under {LAG_EVENTS} events after creates and edits"
+    return Outcome(what, f"≤ {LAG_SECONDS:g} s", f"{seconds:.2f} s", seconds <= LAG_SECONDS)
+
+
+def alone(create: float, bare: float, insert: float) -> Outcome:
+    """Medians in milliseconds: of a create, of a bare request, and of a durable INSERT."""
+    ratio = create / (insert + bare)
+    what = f"create alone, {create:.2f} ms ÷ (INSERT {insert:.2f} ms + bare {bare:.2f} ms)"
+    return Outcome(what, f"≤ {ALONE_FACTOR:g}", f"{ratio:.2f}", ratio <= ALONE_FACTOR)

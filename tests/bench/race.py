@@ -1,7 +1,7 @@
 """Who is measured with what, in which order: the servers take turns, so that a slow minute hits them all."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,9 +50,12 @@ def answers(entrant: Entrant) -> dict[str, Answer]:
 
 
 def race(
-    entrants: list[Entrant], cells: list[Cell], rounds: int, seconds: int
+    entrants: list[Entrant], cells: list[Cell], rounds: int, seconds: int, rest: Callable[[Cell, Entrant], None]
 ) -> Iterator[tuple[Cell, dict[str, list[Measurement]]]]:
-    """Measure cell by cell; yields each with its measurements by server's name, one a round."""
+    """Measure cell by cell; yields each with its measurements by server's name, one a round.
+
+    `rest` is called at the end of each turn, and returns when the next one may begin.
+    """
     start = 0
     for cell in cells:
         taking_part = [entrant for entrant in entrants if cell.kind in entrant.kinds]
@@ -63,4 +66,5 @@ def race(
                 server = entrant.server
                 load = Load(server.port, REQUESTS[cell.kind], server.token, entrant.ids, start, cell.connections)
                 results[server.name].append(measured(load, seconds))
+                rest(cell, entrant)
         yield cell, results
