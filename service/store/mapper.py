@@ -1,9 +1,10 @@
 """Events as bytes and back, in the `eventsourcing` library's form, so any program that uses it can read the log."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
 import orjson
@@ -56,6 +57,16 @@ class _UUIDAsHex(UUIDAsHex):
         return uuid_from(data)
 
 
+_READ: Final[Mapping[str, Callable[[str], Any]]] = {
+    DatetimeAsISO.name: datetime.fromisoformat,
+    UUIDAsHex.name: uuid_from,
+}
+"""Of the transcodings below, without their calls."""
+_TYPED = 2
+"""Members of what stands for a time or an id."""
+_new, _set = object.__new__, object.__setattr__
+
+
 class OrjsonTranscoder(JSONTranscoder):
     """The library's JSON, by orjson. Times and ids stand only at the top of an event's state: nothing below is touched,
     so nothing that a client sent is taken for one."""
@@ -76,8 +87,9 @@ class OrjsonTranscoder(JSONTranscoder):
     def decode(self, data: bytes) -> dict[str, Any]:
         state: dict[str, Any] = orjson.loads(data)
         for key, value in state.items():
-            if type(value) is dict and "_type_" in value:
-                state[key] = self._decode_obj(value)
+            if type(value) is dict and "_type_" in value and "_data_" in value and len(value) == _TYPED:
+                read = _READ.get(value["_type_"])
+                state[key] = self._decode_obj(value) if read is None else read(value["_data_"])
         return state
 
 
@@ -115,22 +127,19 @@ class LogMapper(Mapper[UUID]):
         event_class = _event_class(topic)
         shape = getattr(event_class, "class_version", 1)
         if shape == 1 and _VERSION_MARK not in state:
-            return self._of_the_first_shape(event_class, id, version, state)
+            # What the library does where there is nothing to upcast, in half the time: logs are long.
+            try:
+                content = self.transcoder.decode(state)
+            except Exception as error:
+                raise MapperDeserialisationError(str(error)) from error
+            content["originator_id"], content["originator_version"] = id, version
+            event = _new(event_class)
+            _set(event, "__dict__", content)
+            return event
         written = self.transcoder.decode(state).get("class_version", 1)
         if written > shape:
             raise NewerEvent(f"{topic} in shape {written}, newer than this release")
         return super().to_domain_event(StoredEvent(id, version, topic, state))
-
-    def _of_the_first_shape(self, event_class: type[ActEvent], id: UUID, version: int, stored: bytes) -> ActEvent:
-        """What the library does where there is nothing to upcast, in half the time: logs are long."""
-        try:
-            state = self.transcoder.decode(stored)
-        except Exception as error:
-            raise MapperDeserialisationError(str(error)) from error
-        state["originator_id"], state["originator_version"] = id, version
-        event = object.__new__(event_class)
-        object.__setattr__(event, "__dict__", state)
-        return event
 
 
 _mapper = LogMapper()
