@@ -28,6 +28,10 @@ READERS = 4
 BUSY_SECONDS = 5.0
 """How long a statement waits for another process's lock."""
 
+ROWS_AT_ONCE = 50
+"""Rows that one statement inserts where there are many."""
+_VALUES = re.compile(r"VALUES \(\$1(?:, \$\d+)*\)")
+
 DIALECT = Dialect(
     text="text",
     binary="blob",
@@ -207,11 +211,11 @@ class SqliteRows:
         return await self._file.write(lambda connection: connection.execute(_numbered(sql), _bound(args)).rowcount)
 
     async def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        await self._file.write(lambda connection: connection.executemany(_numbered(sql), rows))
+        await self._file.write(lambda connection: _many(connection, sql, list(rows)))
 
     async def insert(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
         if rows:
-            marks = ", ".join("?" * len(rows[0]))
+            marks = ", ".join(f"${place}" for place in range(1, len(rows[0]) + 1))
             await self.many(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 - names of our own
 
 
@@ -272,6 +276,26 @@ def _commit(connection: sqlite3.Connection) -> None:
 def rollback(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
         connection.execute("ROLLBACK")
+
+
+def _many(connection: sqlite3.Connection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Many rows a statement: while it runs, and not for each row again, other threads may do what they have to."""
+    at_once = _at_once(sql) if len(rows) >= ROWS_AT_ONCE else None
+    done = 0
+    while at_once is not None and done + ROWS_AT_ONCE <= len(rows):
+        connection.execute(at_once, [value for row in rows[done : done + ROWS_AT_ONCE] for value in row])
+        done += ROWS_AT_ONCE
+    connection.executemany(_numbered(sql), rows[done:])
+
+
+@lru_cache(maxsize=1024)
+def _at_once(sql: str) -> str | None:
+    """The same statement for many rows; None where it does not insert them just as they are given."""
+    found = _VALUES.search(sql)
+    if found is None:
+        return None
+    row = f"({', '.join('?' * found[0].count('$'))})"
+    return f"{sql[: found.start()]}VALUES {', '.join([row] * ROWS_AT_ONCE)}{sql[found.end() :]}"
 
 
 @lru_cache(maxsize=1024)
