@@ -1,6 +1,6 @@
 """The read model of attributes, to find incidents by: each value, and between which positions it stood."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from domain.attribute_types import comparable, moment_of
@@ -15,6 +15,8 @@ Key = tuple[str, str, str]
 """Tenant, incident and name."""
 Value = tuple[str, str, int]
 """The value in a form that compares, the instant that it names or an empty text, the position that it stands since."""
+AttributeChange = tuple[Key, Json, int]
+"""What an attribute was set or, to None, taken away to, and the position of the event that did it."""
 
 
 class IncidentAttributes:
@@ -57,15 +59,10 @@ class IncidentAttributes:
                     SELECT tenant_id, incident_id, name, value, moment FROM {self.past}
                     WHERE {then} AND to_position > ${argument}) AS stood"""
 
-    async def apply(self, rows: Rows, facts: Sequence[Recorded]) -> None:
-        changes = [
-            ((fact.event.tenant_id, str(fact.event.originator_id), name), value, fact.position)
-            for fact in facts
-            for name, value in _changed(fact)
-        ]
+    async def write(self, rows: Rows, changes: Sequence[AttributeChange], born: Set[str]) -> None:
+        """`born`: the incidents that had no attributes before these changes."""
         if not changes:
             return
-        born = {str(fact.event.originator_id) for fact in facts if isinstance(fact.event, Incident.IncidentReported)}
         values = await self._standing(rows, {key[:2] for key, _, _ in changes if key[1] not in born})
         ended = []
         for key, value, position in changes:
@@ -105,13 +102,15 @@ class IncidentAttributes:
         }
 
 
-def _changed(fact: Recorded) -> list[tuple[str, Json]]:
-    """Each attribute that the event set or, to None, took away."""
+def attribute_changes(fact: Recorded, id: str) -> list[AttributeChange]:
+    """What the event does to the attributes of the incident with this id."""
     event: Any = fact.event
-    if isinstance(event, Incident.IncidentReported):
-        return list(event.attributes.items())
-    return [
-        (member.removeprefix(ATTRIBUTES), change["to"])
-        for member, change in event.changes().items()
-        if member.startswith(ATTRIBUTES)
-    ]
+    if type(event) is Incident.IncidentReported:
+        changed = list(event.attributes.items())
+    else:
+        changed = [
+            (member.removeprefix(ATTRIBUTES), change["to"])
+            for member, change in event.changes().items()
+            if member.startswith(ATTRIBUTES)
+        ]
+    return [((event.tenant_id, id, name), value, fact.position) for name, value in changed]

@@ -1,42 +1,19 @@
 """The read model of incidents: its tables, what each event does to them, its queries. Counts, attributes and the past
 included, each in a file of its own where it is more than a few lines."""
 
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
-from uuid import UUID
+from typing import Any
 
 from domain.erasure import ALL
-from domain.event import Recorded
 from domain.incident import Incident
 from projections.comparison import Compared
 from projections.database import Database, Dialect, Json, Reader, Rows
 from projections.incident_attributes import IncidentAttributes
+from projections.incident_changes import IncidentChanges, IncidentFold
 from projections.pages import Pages, Source
-from projections.past import Past, Superseded
+from projections.past import Past
 from projections.remembered import Remembered
-from projections.versions import (
-    COLUMNS,
-    WRITTEN,
-    Newest,
-    Version,
-    columns,
-    following,
-    rewriting,
-    without,
-    written,
-)
-
-
-class Changes(NamedTuple):
-    """What some events do: to the incidents that they report, to others, to the past and to the counts."""
-
-    facts: Sequence[Recorded]
-    born: Sequence[Version]
-    changed: Sequence[Version]
-    superseded: Sequence[Superseded]
-    gone: Sequence[tuple[str, str]]
-    counts: Sequence[tuple[Any, ...]]
+from projections.versions import COLUMNS, WRITTEN, Version, columns, rewriting, without, written
 
 
 class Incidents:
@@ -98,47 +75,21 @@ class Incidents:
 
     # What events do
 
-    async def changes(self, reader: Reader, batch: Sequence[Recorded]) -> Changes:
-        """What the events of the batch do to the tables; nothing is written."""
-        facts = [fact for fact in batch if isinstance(fact.event, Incident.Event)]
-        newest, born = await self._before(reader, facts)
-        superseded: list[Superseded] = []
-        deltas: Counter[tuple[str, ...]] = Counter()
-        gone: list[tuple[str, str]] = []
-        for fact in facts:
-            id = fact.event.originator_id.int
-            before = newest.pop(id, None)
-            if before is not None:
-                superseded.append((*before.version, fact.position))
-                if not before.version.deleted:
-                    deltas[before.version.counted] -= 1
-            after = following(before, fact, self._json)
-            if after is None:
-                gone.append((fact.event.tenant_id, str(fact.event.originator_id)))
-                continue
-            newest[id] = after
-            if not after.version.deleted:
-                deltas[after.version.counted] += 1
-        if self._remembered is not None:
-            self._remembered.keep(newest, (fact.event.originator_id.int for fact in facts))
-        return Changes(
-            facts,
-            [one.version for id, one in newest.items() if id in born],
-            [one.version for id, one in newest.items() if id not in born],
-            superseded,
-            gone,
-            [(*key, n) for key, n in sorted(deltas.items()) if n],
-        )
+    def fold(self) -> IncidentFold:
+        return IncidentFold(self._json, self._remembered)
 
-    async def write(self, rows: Rows, changes: Changes) -> None:
+    async def stored(self, reader: Reader, tenant_id: str, ids: Sequence[str]) -> Sequence[Sequence[Any]]:
+        """Rows of incidents as they are, columns as `Version` has them."""
+        return await reader.fetch(self._load, tenant_id, ids)
+
+    async def write(self, rows: Rows, changes: IncidentChanges) -> None:
         await rows.insert(self.table, changes.born)
         if changes.changed:
             await rows.many(self._upsert, changes.changed)
         await self.past.keep(rows, changes.superseded)
-        await self.attributes.apply(rows, changes.facts)
-        for fact in changes.facts:
-            if isinstance(fact.event, Incident.IncidentErased):
-                await self._erase_past(rows, fact.event, fact.position)
+        await self.attributes.write(rows, changes.attributes, {version.id for version in changes.born})
+        for event, position in changes.erasing:
+            await self._erase_past(rows, event, position)
         if changes.gone:
             await rows.many(self._remove, changes.gone)
         if changes.counts:
@@ -165,30 +116,6 @@ class Incidents:
     async def _erase_past(self, rows: Rows, event: Incident.IncidentErased, position: int) -> None:
         await self.past.erase(rows, event, position, self._json)
         await self.attributes.erase(rows, event, position)
-
-    async def _before(self, reader: Reader, facts: Sequence[Recorded]) -> tuple[dict[int, Newest], set[int]]:
-        """The incidents as they were before these events, and those that are born with them.
-
-        By the number that an id is: a UUID's own hash is a call of Python each time.
-        """
-        wanted: dict[str, set[str]] = {}
-        born: set[int] = set()
-        newest: dict[int, Newest] = {}
-        for fact in facts:
-            id = fact.event.originator_id.int
-            if fact.event.originator_version == 0:
-                born.add(id)
-            elif id not in born and id not in newest:
-                known = self._remembered.get(id) if self._remembered is not None else None
-                if known is not None:
-                    newest[id] = known
-                else:
-                    wanted.setdefault(fact.event.tenant_id, set()).add(str(fact.event.originator_id))
-        for tenant_id, ids in wanted.items():
-            for row in await reader.fetch(self._load, tenant_id, sorted(ids)):
-                version = Version(*row)
-                newest[UUID(version.id).int] = Newest(version, self._json.loads(version.document))
-        return newest, born
 
     # Queries
 

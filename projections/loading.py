@@ -1,7 +1,7 @@
 """Tables that nobody reads yet as a follower's target: filled as fast as the log can be read.
 
-While the database writes what some events changed, it is found out what the next ones do. What the last batch left is
-in memory, so nothing is read that is still being written.
+While the database writes what some thousand events changed, it is found out what the next ones do, a few at a time.
+What the last transaction left is in memory, so nothing is read that is still being written.
 """
 
 import asyncio
@@ -10,16 +10,26 @@ from collections.abc import Sequence
 from domain.event import Fact
 from projections.database import Database, Unavailable
 from projections.follower import Stopped
-from projections.incidents import Changes
 from projections.lease import Lease, LeaseLost, Leases
-from projections.read_models import ReadModels
+from projections.read_models import Changes, ReadModels
+
+FOLDED = 50
+"""Events that a follower best brings at once: they are folded while the processor still has them at hand."""
+WRITTEN = 2_000
+"""Events in one transaction."""
+WRITTEN_BYTES = 8_000_000
+"""Of documents in one transaction, about: texts may be long, and memory is not."""
 
 
 class Loading:
-    """`models` must remember the incidents that changed last."""
+    """`models` must remember the incidents that changed last. What it is told to commit is written a little later: at
+    the latest when there is nothing more to follow."""
 
     def __init__(self, database: Database, leases: Leases, models: ReadModels) -> None:
         self._database, self._leases, self._models = database, leases, models
+        self._fold = models.fold()
+        self._since: int | None = None
+        """The position that the events which are folded and not written yet follow; None where there are none."""
         self._writing: asyncio.Task[None] | None = None
 
     async def ready(self) -> None:
@@ -29,22 +39,24 @@ class Loading:
         return lease.position
 
     async def commit(self, lease: Lease, position: int, batch: Sequence[Fact]) -> None:
-        """Returns while this batch is being written; the one before it is."""
+        since = position if self._since is None else self._since
         try:
-            changes = await self._models.changes(self._database, batch)
+            await self._fold.add(self._database, batch)
         except (Unavailable, LeaseLost):
             raise
         except Exception as error:
-            raise _stopped(batch, error) from error
-        await self._settle()
-        self._writing = asyncio.create_task(self._write(lease, position, batch, changes))
-        await asyncio.sleep(0)  # it goes out before anything else is looked at
+            raise _stopped(position + 1, batch[-1].position, error) from error
+        self._since, last = since, batch[-1].position
+        if last - since >= WRITTEN or self._fold.size >= WRITTEN_BYTES:
+            await self._hand_over(lease, last)
+        await asyncio.sleep(0)  # what is being written goes on, and what is being read
 
     async def rest(self, lease: Lease, position: int) -> None:
-        await self._settle()
+        await self._finish(lease, position)
         await self._leases.renew(lease, position)
 
     async def leave(self, _lease: Lease) -> None:
+        """What is not written yet is followed again by whoever comes next."""
         await self._settle()
 
     async def close(self) -> None:
@@ -54,15 +66,29 @@ class Loading:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
 
-    async def _write(self, lease: Lease, position: int, batch: Sequence[Fact], changes: Changes) -> None:
+    async def _finish(self, lease: Lease, position: int) -> None:
+        if self._since is not None:
+            await self._hand_over(lease, position)
+        await self._settle()
+
+    async def _hand_over(self, lease: Lease, position: int) -> None:
+        """Returns while this is being written; what was handed over before is."""
+        since, self._since = self._since, None
+        if since is None:
+            return
+        changes, self._fold = self._fold.changes(), self._models.fold()
+        await self._settle()
+        self._writing = asyncio.create_task(self._write(lease, since, position, changes))
+
+    async def _write(self, lease: Lease, since: int, position: int, changes: Changes) -> None:
         try:
             async with self._database.transaction() as rows:
-                await self._models.write(rows, batch, changes)
-                await self._leases.advance(rows, lease, position, batch[-1].position)
+                await self._models.write(rows, changes)
+                await self._leases.advance(rows, lease, since, position)
         except (Unavailable, LeaseLost):
             raise
         except Exception as error:
-            raise _stopped(batch, error) from error
+            raise _stopped(since + 1, position, error) from error
 
     async def _settle(self) -> None:
         writing, self._writing = self._writing, None
@@ -70,5 +96,5 @@ class Loading:
             await writing
 
 
-def _stopped(batch: Sequence[Fact], error: Exception) -> Stopped:
-    return Stopped(f"positions {batch[0].position} to {batch[-1].position}: {type(error).__name__}: {error}")
+def _stopped(first: int, last: int, error: Exception) -> Stopped:
+    return Stopped(f"positions {first} to {last}: {type(error).__name__}: {error}")

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from projections.database import Database, Dialect
+from projections.leaves import microseconds_of
 from projections.listing import Conditions, Filter, Sort, order
 from projections.pages import CHUNK, Pages, Source
-from projections.versions import microseconds
 
 BORN: Final = "created_at"
 
@@ -20,7 +20,7 @@ class Born:
     """The incidents there are by now, in the table of the newest versions, as they were reported up to a time."""
 
     def __init__(self, dialect: Dialect, newest: str, at: datetime, *, deleted_since: bool) -> None:
-        self._dialect, self._newest, self._at = dialect, newest, microseconds(at)
+        self._dialect, self._newest, self._at = dialect, newest, microseconds_of(at)
         self._deleted = (0, 1) if deleted_since else (0,)
 
     async def beyond(

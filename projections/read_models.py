@@ -1,6 +1,8 @@
 """The read models that are built together: one follower, one transaction, one position."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
 
 from domain.comment import Comment
 from domain.erasure import Erasing
@@ -11,7 +13,8 @@ from projections.comments import Comments
 from projections.comparison import Compared
 from projections.database import Dialect, Json, Reader, Rows
 from projections.generations import Generation, by_generation
-from projections.incidents import Changes, Incidents
+from projections.incident_changes import IncidentChanges
+from projections.incidents import Incidents
 from projections.remembered import Remembered
 
 VERSION = 3
@@ -31,6 +34,45 @@ _KEYS = {
     "comments": "id",
 }  # fmt: skip
 """The tables, of any release, that hold what was written, and the column that names the incident or comment."""
+
+
+class Changes(NamedTuple):
+    """What some events do to incidents, and those of them that are about something else."""
+
+    incidents: IncidentChanges
+    comments: Sequence[Recorded]
+    definitions: Sequence[Recorded]
+
+
+class Fold:
+    """Events that are written together, a few at a time."""
+
+    def __init__(self, incidents: Incidents) -> None:
+        self._incidents, self._fold = incidents, incidents.fold()
+        self._comments: list[Recorded] = []
+        self._definitions: list[Recorded] = []
+
+    @property
+    def size(self) -> int:
+        """Bytes of what is to be written, about."""
+        return self._fold.size
+
+    async def add(self, reader: Reader, batch: Sequence[Fact]) -> None:
+        """What was erased from the log is passed over: the event that erased it follows. Raises LookupError."""
+        of_incidents: list[Recorded] = []
+        for fact in batch:
+            if isinstance(fact, Recorded):
+                if isinstance(fact.event, Incident.Event):
+                    of_incidents.append(fact)
+                elif isinstance(fact.event, Comment.Event):
+                    self._comments.append(fact)
+                else:
+                    self._definitions.append(fact)
+        await self._fold.add(partial(self._incidents.stored, reader), of_incidents)
+
+    def changes(self) -> Changes:
+        """Of all of them; no more can be added then."""
+        return Changes(self._fold.changes(), self._comments, self._definitions)
 
 
 class ReadModels:
@@ -57,21 +99,22 @@ class ReadModels:
 
     async def apply(self, rows: Rows, batch: Sequence[Fact]) -> None:
         """What is erased leaves the tables of other generations too."""
-        await self.write(rows, batch, await self.changes(rows, batch))
+        fold = self.fold()
+        await fold.add(rows, batch)
+        await self.write(rows, fold.changes())
         erasing = [fact for fact in batch if isinstance(fact, Recorded) and isinstance(fact.event, Erasing)]
         if erasing:
             await self._erase_elsewhere(rows, erasing)
 
-    async def changes(self, reader: Reader, batch: Sequence[Fact]) -> Changes:
-        """What can be found out before it is written."""
-        return await self.incidents.changes(reader, _readable(batch))
+    def fold(self) -> "Fold":
+        """What can be found out of events before it is written."""
+        return Fold(self.incidents)
 
-    async def write(self, rows: Rows, batch: Sequence[Fact], changes: Changes) -> None:
+    async def write(self, rows: Rows, changes: "Changes") -> None:
         """Into the tables of this generation alone."""
-        facts = _readable(batch)
-        await self.incidents.write(rows, changes)
-        await self.comments.apply(rows, facts)
-        await self.definitions.apply(rows, facts)
+        await self.incidents.write(rows, changes.incidents)
+        await self.comments.apply(rows, changes.comments)
+        await self.definitions.apply(rows, changes.definitions)
 
     async def erase(self, rows: Rows, fact: Recorded) -> None:
         """What is erased leaves these tables too, wherever whoever fills them is."""
@@ -103,8 +146,3 @@ async def _remove(rows: Rows, tables: Sequence[str], suffix: str, erasing: Seque
             f"DELETE FROM {table} WHERE tenant_id = $1 AND {_KEYS[what]} = $2",
             [(event.tenant_id, str(event.originator_id)) for event in events],
         )
-
-
-def _readable(batch: Sequence[Fact]) -> list[Recorded]:
-    """What was erased from the log is passed over: the event that erased it follows."""
-    return [fact for fact in batch if isinstance(fact, Recorded)]

@@ -22,14 +22,16 @@ class Remembered:
         version = self._older.get(id)
         return None if version is None else Newest(version, self._json.loads(version.document))
 
-    def keep(self, batch: Mapping[int, Newest], touched: Iterable[int]) -> None:
-        """What a batch left of the incidents that it touched; the others of those are gone."""
+    def keep(self, batch: Mapping[int, Newest], gone: Iterable[int]) -> None:
+        """What a batch left of the incidents that it touched; `gone` are those of which it left nothing."""
         before, self._last = self._last, batch
         for id, newest in before.items():
-            self._older[id] = newest.version
-            self._room -= len(newest.version.document)
-        for id in touched:
-            self._drop(id)
+            if id not in batch:
+                self._older[id] = newest.version
+                self._room -= len(newest.version.document)
+        for ids in (batch, gone):
+            for id in ids:
+                self._drop(id)
         while self._room < 0 and self._older:
             self._drop(next(iter(self._older)))
 

@@ -1,17 +1,18 @@
 """An incident's versions as rows of a table: what each event makes of the version before it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from domain.attribute_values import ATTRIBUTES
 from domain.erasure import ALL
-from domain.event import ActEvent, Recorded
+from domain.event import Recorded
 from domain.incident import Incident
 from domain.moments import instant, utc_text
 from projections.database import Dialect, Json
 from projections.documents import Document, erase, reported_document
+from projections.leaves import microseconds_of
 from projections.words import words_of
 
 SEARCHED = ("name", "description", "location")
@@ -65,7 +66,7 @@ def columns(dialect: Dialect) -> str:
 
 @dataclass(slots=True)
 class Newest:
-    """An incident as its last event left it; the next event changes the document, never the version."""
+    """An incident as its last event left it; the next event changes the document and makes another version."""
 
     version: Version
     document: Document
@@ -92,17 +93,19 @@ def without(version: Version, fields: Sequence[str], json: Json) -> Version:
 
 
 def following(before: Newest | None, fact: Recorded, json: Json) -> Newest | None:
-    """None where nothing is left: all was erased, by this event or by a later one that took the earlier ones away.
+    """`before` itself, changed. None where nothing is left: all was erased, by this event or by a later one that took
+    the earlier ones away.
 
     Raises LookupError where the event does not follow what was there.
     """
     event: Any = fact.event
-    erasing = isinstance(event, Incident.IncidentErased)
+    kind = type(event)
+    if kind is Incident.IncidentReported:
+        document = reported_document(fact)
+        return Newest(_first(document, fact, json), document)
+    erasing = kind is Incident.IncidentErased
     if erasing and (before is None or event.fields == ALL):
         return None
-    if isinstance(event, Incident.IncidentReported):
-        document = reported_document(fact)
-        return Newest(_version(document, fact, json, None, document), document)
     if before is None:
         raise LookupError("an event of an incident that was never reported")
     document = before.document
@@ -116,54 +119,54 @@ def following(before: Newest | None, fact: Recorded, json: Json) -> Newest | Non
     document["updated_at"] = utc_text(fact.recorded_at)
     document["updated_by"] = event.user_name
     document["occ_lock"] = event.originator_version
-    return Newest(_version(document, fact, json, before.version, changes), document)
+    before.version = _next(before.version, document, fact, json, changes)
+    return before
 
 
 def _change(document: Document, changes: dict[str, Any]) -> None:
-    attributes = document["attributes"] or {}
+    attributes: dict[str, Any] | None = None
     for member, change in changes.items():
         if not member.startswith(ATTRIBUTES):
             document[member] = change["to"]
             continue
+        if attributes is None:
+            attributes = document["attributes"] or {}
         attributes.pop(member.removeprefix(ATTRIBUTES), None)
         if change["to"] is not None:
             attributes[member.removeprefix(ATTRIBUTES)] = change["to"]
-    document["attributes"] = attributes or None
+    if attributes is not None:
+        document["attributes"] = attributes or None
 
 
-def _version(document: Document, fact: Recorded, json: Json, before: Version | None, changed: Iterable[str]) -> Version:
-    """What is costly to find out is taken from the version before, unless it was made of what has changed."""
-    at = microseconds(fact.recorded_at)
+_listed = itemgetter("occ_lock", "name", "status", "type", "severity", "reported_by", "next_update", "backdated")
+
+
+def _first(document: Document, fact: Recorded, json: Json) -> Version:
+    occ_lock, name, status, type_, severity, reported_by, next_update, backdated = _listed(document)
+    at = microseconds_of(fact.recorded_at)
     return Version(
-        document["tenant_id"],
-        document["id"],
-        _deleted(fact.event, before),
-        document["occ_lock"],
-        document["name"] or "",
-        document["status"],
-        document["type"],
-        document["severity"],
-        document["reported_by"] or "",
-        document["next_update"],
-        instant(document["date"]) if before is None or "date" in changed else before.date,
-        int(document["backdated"]),
-        at if before is None else before.created_at,
-        at,
-        fact.position,
-        _words(document) if before is None or not _SEARCHED.isdisjoint(changed) else before.words,
+        document["tenant_id"], document["id"], 0, occ_lock, name or "", status, type_, severity, reported_by or "",
+        next_update, instant(document["date"]), int(backdated), at, at, fact.position, _words(document),
         json.dumps(document),
-    )
+    )  # fmt: skip
 
 
-def _deleted(event: ActEvent, before: Version | None) -> int:
-    if isinstance(event, Incident.IncidentDeleted):
-        return 1
-    return 0 if before is None or isinstance(event, Incident.IncidentRestored) else before.deleted
+def _next(before: Version, document: Document, fact: Recorded, json: Json, changed: Collection[str]) -> Version:
+    """What is costly to find out is taken from the version before, unless it was made of what has changed."""
+    occ_lock, name, status, type_, severity, reported_by, next_update, backdated = _listed(document)
+    kind = type(fact.event)
+    deleted = before.deleted
+    if kind is Incident.IncidentDeleted:
+        deleted = 1
+    elif kind is Incident.IncidentRestored:
+        deleted = 0
+    return Version(
+        before.tenant_id, before.id, deleted, occ_lock, name or "", status, type_, severity, reported_by or "",
+        next_update, instant(document["date"]) if "date" in changed else before.date, int(backdated),
+        before.created_at, microseconds_of(fact.recorded_at), fact.position,
+        before.words if _SEARCHED.isdisjoint(changed) else _words(document), json.dumps(document),
+    )  # fmt: skip
 
 
 def _words(document: Document) -> str:
     return words_of(*(document[member] or "" for member in SEARCHED))
-
-
-def microseconds(at: datetime) -> int:
-    return int(at.timestamp()) * 1_000_000 + at.microsecond

@@ -14,19 +14,16 @@ from projections.database import Rows, Unavailable
 from projections.follower import BATCH, LOOK_SECONDS, Follower
 from projections.generations import KeptGeneration, NothingKept, removal
 from projections.lease import LEASE_SECONDS, FollowerState, Lease, LeaseLost, Leases
-from projections.loading import Loading
+from projections.loading import FOLDED, Loading
 from projections.read_models import FOLLOWER, REBUILD, ReadModels
 from projections.remembered import Remembered
 from service.app import open_leases, read_models
 from service.engines import Engine
 from service.generations import drop_unused, of_this_release
 from service.progress import progress
-from service.store.reading_ahead import ReadingAhead
 from service.store.sqlite import InUse
 from service.yielding import Yielding
 
-LOADING_BATCH = 2_000
-"""Events in one transaction while tables are filled that nobody reads."""
 REMEMBERED_BYTES = 4_000_000
 """Of the documents of incidents that changed lately; with the rest of their rows it is some times as much."""
 ATTEMPTS = 5
@@ -40,7 +37,7 @@ class Rebuilding:
     def __init__(self, engine: Engine, leases: Leases, lease: Lease) -> None:
         self._engine, self._leases, self._lease = engine, leases, lease
         self._kept = KeptGeneration(engine.database, FOLLOWER)
-        self._feed = ReadingAhead(engine.log)
+        self._feed = Yielding(engine.log)
 
     @property
     def lease(self) -> Lease:
@@ -128,8 +125,8 @@ class Rebuilding:
                 read_models(self._engine, self._lease.generation, Remembered(orjson, REMEMBERED_BYTES)),
             )  # fmt: skip
             follower = Follower(
-                REBUILD, Yielding(self._engine.log, self._feed), loading, self._leases,
-                lambda _, position: done(position), lambda *_: None, batch=LOADING_BATCH,
+                REBUILD, self._feed, loading, self._leases,
+                lambda _, position: done(position), lambda *_: None, batch=FOLDED,
             )  # fmt: skip
             try:
                 self._lease = replace(self._lease, position=await follower.follow(self._lease, until))
@@ -139,7 +136,7 @@ class Rebuilding:
                     raise
             finally:
                 await loading.close()
-                self._feed.close()
+                self._feed.forget()
             await asyncio.sleep(LOOK_SECONDS)
             self._lease = replace(self._lease, position=await self._reached())
 
@@ -165,7 +162,9 @@ class Rebuilding:
         position, models = self._lease.position, self._models()
         while position < until:
             batch: Sequence[Fact] = await self._feed.after(position, min(BATCH, until - position), 0)
-            await models.write(rows, batch, await models.changes(rows, batch))
+            fold = models.fold()
+            await fold.add(rows, batch)
+            await models.write(rows, fold.changes())
             position = batch[-1].position
 
     async def _go_on(self, generation: int, position: int) -> None:

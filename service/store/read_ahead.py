@@ -7,8 +7,6 @@ from service.store.log import Log, Row
 
 MAX_AGE_SECONDS: Final = 1.0
 """A page that was asked for longer ago is read again: what stands in it may have been erased meanwhile."""
-
-
 MAX_COMING: Final = 4
 """Pages that are read ahead at once: as many as a process has followers."""
 
@@ -19,8 +17,10 @@ class _Coming(NamedTuple):
 
 
 class ReadAhead:
-    def __init__(self, log: Log) -> None:
-        self._log = log
+    """`max_age` in seconds, where it matters how old a page is."""
+
+    def __init__(self, log: Log, max_age: float | None = None) -> None:
+        self._log, self._max_age = log, max_age
         self._coming: dict[int, _Coming] = {}
         """By the position that each begins beyond, the oldest first."""
 
@@ -28,7 +28,7 @@ class ReadAhead:
         """The rows beyond a position, at most `limit`. Raises Unavailable."""
         coming = self._coming.pop(position, None)
         rows: list[Row] = []
-        if coming is not None and self._age(coming) < MAX_AGE_SECONDS:
+        if coming is not None and self._age(coming) < (MAX_AGE_SECONDS if self._max_age is None else self._max_age):
             rows = await coming.page
         if not rows or len(rows) > limit:
             rows = await self._log.read(position, limit)
