@@ -6,31 +6,25 @@ thread; reads run in threads of their own on snapshots.
 
 import asyncio
 import fcntl
-import re
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import orjson
 import structlog
 
 from projections.database import Dialect, Rows, Unavailable
 from service.store.migrations import missing
+from service.store.sqlite_rows import SqliteRows, fetched
 
 READERS = 4
 """Threads that read one file."""
 BUSY_SECONDS = 5.0
 """How long a statement waits for another process's lock."""
-
-ROWS_AT_ONCE = 50
-"""Rows that one statement inserts where there are many."""
-_VALUES = re.compile(r"VALUES \(\$1(?:, \$\d+)*\)")
 
 DIALECT = Dialect(
     text="text",
@@ -161,7 +155,7 @@ class SqliteDatabase:
         self._one_transaction = asyncio.Lock()
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Sequence[Any]]:
-        return await self._file.read(lambda connection: _fetch(connection, sql, args))
+        return await self._file.read(lambda connection: fetched(connection, sql, args))
 
     async def execute(self, sql: str, *args: Any) -> int:
         async with self.transaction() as rows:
@@ -198,25 +192,6 @@ class SqliteDatabase:
     async def scrub(self) -> None:
         async with self._one_transaction:
             await self._file.scrub()
-
-
-class SqliteRows:
-    def __init__(self, file: DatabaseFile) -> None:
-        self._file = file
-
-    async def fetch(self, sql: str, *args: Any) -> Sequence[Sequence[Any]]:
-        return await self._file.write(lambda connection: _fetch(connection, sql, args))
-
-    async def execute(self, sql: str, *args: Any) -> int:
-        return await self._file.write(lambda connection: connection.execute(_numbered(sql), _bound(args)).rowcount)
-
-    async def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        await self._file.write(lambda connection: _many(connection, sql, list(rows)))
-
-    async def insert(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
-        if rows:
-            marks = ", ".join(f"${place}" for place in range(1, len(rows[0]) + 1))
-            await self.many(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 - names of our own
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -256,10 +231,6 @@ def available() -> Iterator[None]:
         raise
 
 
-def _fetch(connection: sqlite3.Connection, sql: str, args: Sequence[Any]) -> Sequence[Sequence[Any]]:
-    return connection.execute(_numbered(sql), _bound(args)).fetchall()
-
-
 def _truncate(connection: sqlite3.Connection) -> bool:
     """Whether it could not be done, because somebody still reads what is there."""
     connection.execute("PRAGMA busy_timeout = 0")
@@ -276,32 +247,3 @@ def _commit(connection: sqlite3.Connection) -> None:
 def rollback(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
         connection.execute("ROLLBACK")
-
-
-def _many(connection: sqlite3.Connection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Many rows a statement: while it runs, and not for each row again, other threads may do what they have to."""
-    at_once = _at_once(sql) if len(rows) >= ROWS_AT_ONCE else None
-    done = 0
-    while at_once is not None and done + ROWS_AT_ONCE <= len(rows):
-        connection.execute(at_once, [value for row in rows[done : done + ROWS_AT_ONCE] for value in row])
-        done += ROWS_AT_ONCE
-    connection.executemany(_numbered(sql), rows[done:])
-
-
-@lru_cache(maxsize=1024)
-def _at_once(sql: str) -> str | None:
-    """The same statement for many rows; None where it does not insert them just as they are given."""
-    found = _VALUES.search(sql)
-    if found is None:
-        return None
-    row = f"({', '.join('?' * found[0].count('$'))})"
-    return f"{sql[: found.start()]}VALUES {', '.join([row] * ROWS_AT_ONCE)}{sql[found.end() :]}"
-
-
-@lru_cache(maxsize=1024)
-def _numbered(sql: str) -> str:
-    return re.sub(r"\$(\d+)", r"?\1", sql)
-
-
-def _bound(args: Sequence[Any]) -> list[Any]:
-    return [orjson.dumps(arg).decode() if isinstance(arg, list) else arg for arg in args]
