@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers.postgres import Postgres
 from tests.servers.process import ServiceProcess
@@ -14,6 +15,10 @@ from tests.servers.proxy import FaultProxy
 from tests.servers.redis import RedisServer
 
 _database_numbers = count(1)
+
+# How long an example takes says how busy the machine is, and nothing of what is tested.
+settings.register_profile("busy", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,7 +17,8 @@ from tests.store.engines import PostgresEngine, Process, SqliteEngine, every
 from tests.store.events import happening
 
 A, B = UUID(int=1), UUID(int=2)
-DEADLINE = 1.2  # seconds
+DEADLINE = 2.0  # seconds
+TICK = 0.01
 
 
 @pytest.fixture
@@ -35,22 +37,45 @@ async def behind(proxy: FaultProxy, postgres: Postgres, postgres_dsn: str) -> As
         proxy.reset()
 
 
-async def refusal(writer: Writer, id: UUID, version: int) -> tuple[type[Exception], float]:
-    """What the writer says, and after how many seconds."""
+class Refusal(NamedTuple):
+    """What the writer says, and after how many seconds. `waited` leaves out those in which the whole loop stood still:
+    other programs had the processor then."""
+
+    kind: type[Exception]
+    seconds: float
+    waited: float
+
+    @property
+    def in_time(self) -> bool:
+        return self.waited < DEADLINE + 0.3
+
+
+async def refusal(writer: Writer, id: UUID, version: int) -> Refusal:
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(TICK)
+            ticks += 1
+
+    ticking = asyncio.create_task(tick())
     begin = time.monotonic()
     with pytest.raises((Unavailable, OutcomeUnknown)) as error:
         await writer.append(happening(id, version), repeatable=False)
+    ticking.cancel()
     kind = Unavailable if isinstance(error.value, Unavailable) else OutcomeUnknown
-    return kind, time.monotonic() - begin
+    return Refusal(kind, time.monotonic() - begin, ticks * TICK)
 
 
 async def test_a_server_that_takes_no_connection_was_sent_nothing(behind: Process, proxy: FaultProxy) -> None:
     await proxy.refuse()
     proxy.reset()
-    kind, _ = await refusal(behind.writer, A, 1)  # the old connection may have taken it with it
-    kind, seconds = await refusal(behind.writer, A, 1)
-    assert kind is Unavailable
-    assert DEADLINE - 0.2 < seconds < DEADLINE + 0.3
+    await refusal(behind.writer, A, 1)  # the old connection may have taken it with it
+    refused = await refusal(behind.writer, A, 1)
+    assert refused.kind is Unavailable
+    assert refused.seconds > DEADLINE - 0.2
+    assert refused.in_time
     await proxy.accept()
     assert (await behind.writer.append(happening(A, 1), repeatable=False)).position == 2
 
@@ -60,9 +85,9 @@ async def test_a_server_that_does_not_answer_may_have_recorded_it(
     behind: Process, proxy: FaultProxy, direction: str
 ) -> None:
     proxy.silent.add("up" if direction == "up" else "down")
-    kind, seconds = await refusal(behind.writer, A, 1)
-    assert kind is OutcomeUnknown
-    assert seconds < DEADLINE + 0.3
+    refused = await refusal(behind.writer, A, 1)
+    assert refused.kind is OutcomeUnknown
+    assert refused.in_time
     proxy.silent.clear()
     proxy.reset()
     if direction == "up":
@@ -80,10 +105,10 @@ async def test_what_waits_behind_a_group_that_hangs_is_told_that_it_was_never_se
     first = asyncio.create_task(refusal(behind.writer, A, 1))
     await asyncio.sleep(0.05)
     others = await asyncio.gather(*(refusal(behind.writer, B, 0) for _ in range(3)))
-    assert (await first)[0] is OutcomeUnknown
+    assert (await first).kind is OutcomeUnknown
     # One of them may be on its way by then, in the next group; the others are of its aggregate and wait for it.
-    assert [kind for kind, _ in others].count(Unavailable) >= 2
-    assert all(seconds < DEADLINE + 0.3 for _, seconds in others)
+    assert [refused.kind for refused in others].count(Unavailable) >= 2
+    assert all(refused.in_time for refused in others)
     proxy.silent.clear()
     proxy.reset()
     id = uuid4()
@@ -104,9 +129,9 @@ async def test_who_was_told_that_nothing_was_sent_is_not_sent_with_those_who_sti
     await asyncio.sleep(DEADLINE / 2)
     id = uuid4()
     late = asyncio.create_task(behind.writer.append(happening(id, 0), repeatable=False))
-    kind, seconds = await early  # it is in one group with the late one by now
-    assert kind is Unavailable
-    assert seconds < DEADLINE + 0.3
+    refused = await early  # it is in one group with the late one by now
+    assert refused.kind is Unavailable
+    assert refused.in_time
     await proxy.accept()
     assert (await late).position == 2
     await first
@@ -117,7 +142,7 @@ async def test_a_connection_that_hangs_is_not_waited_for_beyond_the_deadline(
     behind: Process, proxy: FaultProxy
 ) -> None:
     proxy.silent.add("up")
-    assert (await refusal(behind.writer, A, 1))[0] is OutcomeUnknown
+    assert (await refusal(behind.writer, A, 1)).kind is OutcomeUnknown
     proxy.silent.clear()  # for new connections; what the old one sent has disappeared
     assert (await behind.writer.append(happening(A, 1), repeatable=False)).position == 2
 
@@ -136,15 +161,14 @@ async def test_the_writer_goes_on_with_what_comes_after_an_outage(behind: Proces
 async def test_what_the_database_refuses_fails_alone_and_at_once(
     postgres_engine: PostgresEngine, field: str, poison: object
 ) -> None:
-    async with postgres_engine.process(deadline=10) as process:
+    async with postgres_engine.process(deadline=60) as process:
         wrong = happening(uuid4(), 0)
         object.__setattr__(wrong, field, poison)
-        begin = time.monotonic()
-        results = await asyncio.gather(
-            *(process.writer.append(event, repeatable=False) for event in (happening(A, 0), wrong, happening(B, 0))),
-            return_exceptions=True,
-        )
-        assert time.monotonic() - begin < 2
+        async with asyncio.timeout(30):  # half of what they would have if they were tried again
+            results = await asyncio.gather(
+                *(process.writer.append(one, repeatable=False) for one in (happening(A, 0), wrong, happening(B, 0))),
+                return_exceptions=True,
+            )
         assert [isinstance(result, Exception) for result in results] == [False, True, False]
         assert not isinstance(results[1], Unavailable | OutcomeUnknown | Conflict)
         assert [row.originator_id for row in await every(process.log)] == [A, B]
@@ -161,9 +185,9 @@ async def test_a_file_that_is_locked_by_somebody_else_costs_time_or_an_unknown_o
         assert (await patient).position == 1
 
         await other._file.write(lambda connection: connection.execute("BEGIN IMMEDIATE"))
-        kind, seconds = await refusal(process.writer, A, 1)
-        assert kind is OutcomeUnknown
-        assert seconds < DEADLINE + 0.3
+        refused = await refusal(process.writer, A, 1)
+        assert refused.kind is OutcomeUnknown
+        assert refused.in_time
         await other._file.write(lambda connection: connection.execute("ROLLBACK"))
         with pytest.raises(Conflict):  # the thread had begun, and recorded it after all
             await process.writer.append(happening(A, 1), repeatable=False)
