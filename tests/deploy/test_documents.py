@@ -22,3 +22,12 @@ def test_what_it_names_exists(document: Path) -> None:
     assert variables <= {f"IMS_{name.upper()}" for name in Settings.model_fields}
     links = re.findall(r"\]\(([^)#:]+)\)", text)
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_each_claim_for_operators_has_its_test_beside_it() -> None:
+    """Each paragraph and each point of a list; code and tables follow from those."""
+    page = re.sub(r"^```.*?^```$", "", (ROOT / "deploy" / "README.md").read_text(), flags=re.MULTILINE | re.DOTALL)
+    claims = [part.strip() for part in re.split(r"\n\n|\n(?=- )", page) if part.strip()]
+    claims = [claim for claim in claims if not claim.startswith(("#", "|"))]
+    assert len(claims) > 10
+    assert [claim for claim in claims if not re.search(r"`tests/\w+/test_\w+\.py`", claim)] == []

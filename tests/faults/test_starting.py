@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,18 +17,26 @@ from tests.servers.process import ServiceProcess
 START_SECONDS = 15
 
 
-def refused(folder: Path, *arguments: str, **settings: str) -> str:
+def refused(folder: Path, *arguments: str, code: int = 1, **settings: str) -> str:
     """What it says on stderr when it ends at once; a free port unless the settings have one."""
     environment = ServiceProcess(folder, settings).environment
     done = subprocess.run(
         [sys.executable, "-m", "service", *(arguments or ["serve"])],
         check=False, capture_output=True, text=True, env=environment, cwd=folder, timeout=START_SECONDS,
     )  # fmt: skip
-    assert done.returncode == 1, done
+    assert done.returncode == code, done
     assert done.stdout == ""
     lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]
     assert len(lines) == 1, done.stderr
     return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("port", "many"), ("write_timeout", "-1"), ("run", "api,cook"), ("attributes", "count")]
+)
+def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, setting: str, value: str) -> None:
+    settings: dict[str, Any] = {setting: value}
+    assert f"IMS_{setting.upper()}" in refused(tmp_path, **settings)
 
 
 def test_a_second_service_on_the_same_sqlite_is_refused(on_sqlite: Ground, tmp_path: Path) -> None:
@@ -61,7 +70,7 @@ def test_a_database_that_may_not_be_written_is_said_to_be(
     name = postgres_dsn.rpartition("/")[2]
     postgres.sql(f"CREATE ROLE reader_{name} LOGIN")
     try:
-        said = refused(tmp_path, database_url=f"postgresql://reader_{name}@127.0.0.1:{postgres.port}/{name}")
+        said = refused(tmp_path, code=2, database_url=f"postgresql://reader_{name}@127.0.0.1:{postgres.port}/{name}")
     finally:
         postgres.sql(f"DROP ROLE reader_{name}")
     assert "permission denied" in said

@@ -73,6 +73,13 @@ def test_every_command_that_is_mentioned_exists() -> None:
     assert spoken <= names, spoken - names
 
 
+def test_each_guarantee_has_its_tests_beside_it() -> None:
+    for line in table("Guarantees, and how each is tested")[2:]:
+        tests = re.findall(r"`([^`]+)`", line.rpartition(" | ")[2])
+        assert tests, line
+        assert [test for test in tests if not (ROOT / test).is_file() or "/test_" not in test] == [], line
+
+
 def _commands(command: Any, name: str) -> list[tuple[str, str]]:
     """Of a group, those within it; typer brings a `click` of its own, whose types have no public name."""
     if hasattr(command, "commands"):

@@ -49,7 +49,7 @@ class Reading:
                     yield Told(int(fields.get("id", 0)), fields["event"], orjson.loads(fields["data"]))
                 fields = {}
 
-    async def take(self, number: int, seconds: float = 30.0) -> list[Told]:
+    async def take(self, number: int, seconds: float = 90.0) -> list[Told]:
         """The next events, exactly so many."""
         told: list[Told] = []
         async with asyncio.timeout(seconds):

@@ -73,6 +73,24 @@ async def test_a_command_that_lost_a_race_is_a_failed_span_and_no_two_spans_are_
     assert len({(span.trace, span.id) for span in collector.spans}) == len(collector.spans)
 
 
+async def test_a_part_of_the_traces_is_kept_each_of_them_whole(
+    serve: Serve, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `deploy/README.md` has it: by the trace's id, and whatever the caller wants of it."""
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
+    api = await serve(otlp_endpoint=collector.url)
+    low, high = f"{1:032x}", f"{2**128 - 1:032x}"
+    for trace, wanted in ((low, "00"), (high, "01")):
+        await api.post(PATH, incident(), headers={"traceparent": f"00-{trace}-{SPAN}-{wanted}"})
+    async with asyncio.timeout(20):
+        while (await api.get("/status")).body["followers"][-1]["lag_events"]:
+            await asyncio.sleep(0.05)
+    await api.stop()
+    assert collector.of(low).keys() == {f"POST {PATH}", "command IncidentReported", "batch", FOLLOWER}
+    assert collector.of(high) == {}
+
+
 async def test_a_collector_that_is_away_holds_nothing_up(serve: Serve) -> None:
     api = await serve(otlp_endpoint="http://127.0.0.1:9")
     await api.report()
