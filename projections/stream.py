@@ -8,18 +8,15 @@ id is its position), so is adding after a hole (a batch goes only onto the entry
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
-from domain.erased import Erased
 from domain.event import Fact
-from projections.cloud_events import CloudEvents, Published
+from projections.cloud_events import CloudEvents
 from projections.follower import BATCH, LOOK_SECONDS, Displaced, Stopped
 from projections.lease import Lease, Leases
+from projections.stream_batches import Batch, Filling, Names
 
 FOLLOWER = "publisher"
-BATCH_BYTES = 1_000_000
-"""Bytes of events that are added by one script."""
 KEEP_SECONDS = 0.25
 """How often the position is written down while events keep coming; what counts is where the streams end."""
 AT_ONCE = 500
@@ -36,14 +33,6 @@ class End(NamedTuple):
     digest: str
 
 
-class Batch(NamedTuple):
-    """Entries for one stream that must end with position `prev` before them."""
-
-    stream: str
-    prev: int
-    entries: list[Published]
-
-
 class Streams(Protocol):
     """The server of the streams. Every method raises Unavailable when it is away, full, or not set up."""
 
@@ -53,8 +42,9 @@ class Streams(Protocol):
 
     async def ends(self, names: Sequence[str]) -> list[End]: ...
 
-    async def add(self, batches: Sequence[Batch]) -> list[str]:
-        """Each batch whole or not at all. Returns each stream's last id then, which tells whether it was added."""
+    async def add(self, batches: Sequence[Batch]) -> list[dict[str, str]]:
+        """Into each stream all of a batch that is its own, or nothing. Returns, for each batch, the last id of each of
+        its streams then, which tells whether it was added."""
         ...
 
 
@@ -74,27 +64,11 @@ class Positions(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Names:
-    """How the streams are called, and which there are. `prefix` is that of the log: a restored one has its own."""
-
-    prefix: str
-    all: bool
-    tenants: bool
-
-    def of(self, tenant_id: str) -> list[str]:
-        """The streams that a tenant's events belong in."""
-        return [self.prefix] * self.all + [self.of_tenant(tenant_id)] * self.tenants
-
-    def of_tenant(self, tenant_id: str) -> str:
-        return f"{self.prefix}:{tenant_id}"
-
-
 class _Sent(NamedTuple):
     """Batches on their way, and the position that is reached with them."""
 
     batches: list[Batch]
-    answer: asyncio.Future[list[str]]
+    answer: asyncio.Future[list[dict[str, str]]]
     position: int
 
 
@@ -112,7 +86,7 @@ class Publisher:
     ) -> None:
         self._names, self._streams, self._log, self._leases, self._events = names, streams, log, leases, events
         self._clock = clock
-        self._ends: dict[str, int] = {}
+        self._filling = Filling(names, {})
         self._reached, self._kept, self._kept_at = 0, 0, 0.0
         self._newest: str | None = None
         self._sent: _Sent | None = None
@@ -137,13 +111,13 @@ class Publisher:
         """
         if self._clock() - self._kept_at > LOOK_SECONDS:  # paused, perhaps: another may hold the lease by now
             await self._keep(lease, self._kept)
-        missing = [fact for fact in batch if self._is_missing(fact)]
-        batches = self._batches(await self._events.of(missing)) if missing else []
+        missing, streams = self._filling.missing(batch)
+        batches = self._filling.batches(await self._events.of(missing), streams) if missing else []
         await self._settle(lease)
         if batches:
             self._sent = _Sent(batches, asyncio.ensure_future(self._streams.add(batches)), batch[-1].position)
             self._sent.answer.add_done_callback(_noted)
-            self._newest = batches[-1].stream
+            self._newest = next(reversed(batches[-1].ends))
             await asyncio.sleep(0)  # it goes out before anything else is rendered
             if len(batch) < BATCH:
                 await self._settle(lease)
@@ -158,7 +132,7 @@ class Publisher:
         await self._keep(lease, position)
         if self._newest is not None:
             (end,) = await self._renewing(lease, self._streams.ends([self._newest]))
-            if _position(self._newest, end.id) != self._ends[self._newest]:
+            if _position(self._newest, end.id) != self._filling.ends[self._newest]:
                 raise Displaced(f"{self._newest} ends with {end.id}")
 
     async def leave(self, lease: Lease) -> None:
@@ -181,7 +155,7 @@ class Publisher:
                 break
             lacks = await self._log.next_of(owners[name], end) if name in owners else end + 1
             earliest = min(earliest, lacks or earliest)
-        self._ends = ends
+        self._filling.ends = ends
         self._newest = max(ends, key=lambda name: ends[name], default=None)
         return earliest - 1
 
@@ -198,36 +172,15 @@ class Publisher:
                     _compare(name, ends[name], end.digest, there.get(ends[name]), owners.get(name))
         return ends
 
-    def _is_missing(self, fact: Fact) -> bool:
-        tenant_id = fact.tenant_id if isinstance(fact, Erased) else fact.event.tenant_id
-        return any(fact.position > self._ends.get(name, 0) for name in self._names.of(tenant_id))
-
-    def _batches(self, published: Sequence[Published]) -> list[Batch]:
-        """What each stream lacks of these; its end is taken to be there from now on."""
-        batches: list[Batch] = []
-        filling: dict[str, tuple[Batch, int]] = {}
-        for one in published:
-            for name in self._names.of(one.tenant_id):
-                prev = self._ends.get(name, 0)
-                if one.position <= prev:
-                    continue
-                batch, size = filling.get(name, (None, BATCH_BYTES))
-                if batch is None or size >= BATCH_BYTES:
-                    batch, size = Batch(name, prev, []), 0
-                    batches.append(batch)
-                batch.entries.append(one)
-                filling[name] = batch, size + len(one.event)
-                self._ends[name] = one.position
-        return batches
-
     async def _settle(self, lease: Lease) -> None:
         """Wait until what was sent is published."""
         if self._sent is None:
             return
         sent, self._sent = self._sent, None
-        for batch, id in zip(sent.batches, await self._renewing(lease, sent.answer), strict=True):
-            if id != f"{batch.entries[-1].position}-0":
-                raise Displaced(f"{batch.stream} ended with {id}, not with {batch.prev}-0")
+        for batch, ids in zip(sent.batches, await self._renewing(lease, sent.answer), strict=True):
+            for name, end in batch.ends.items():
+                if ids[name] != f"{end}-0":
+                    raise Displaced(f"{name} ended with {ids[name]}, not with {batch.prevs[name]}-0")
         self._reached = sent.position
         if self._clock() - self._kept_at > KEEP_SECONDS:
             await self._keep(lease, sent.position)
@@ -247,7 +200,7 @@ class Publisher:
             task.cancel()
 
 
-def _noted(answer: asyncio.Future[list[str]]) -> None:
+def _noted(answer: asyncio.Future[list[dict[str, str]]]) -> None:
     """What went wrong is raised to whoever waits for the answer; at the end of the process nobody does."""
     if not answer.cancelled():
         answer.exception()

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from projections.cloud_events import CloudEvents
-from projections.stream import BATCH_BYTES, Batch
+from projections.stream_batches import Filling
 from service.engines import open_engine
 from service.settings import InvalidSettings, Settings
 from service.store.feed import READ_EVENTS
@@ -81,33 +81,21 @@ async def republish(settings: Settings, first: int, last: int | None, stream: st
             if prev >= first:
                 raise WouldSpoil(f"{stream} ends with position {prev}: begin beyond it, or choose another stream")
             events = CloudEvents(orjson, str(engine.log.log_id), LogHistory(engine.log))
+            filling = Filling(names, {stream: prev})
             head = await engine.log.head()
             end_at, position, written = min(last or head, head), first - 1, 0
             while position < end_at:
                 rows = await engine.log.read(position, min(READ_EVENTS, end_at - position))
                 position = rows[-1].position
                 wanted = [told_of(row) for row in rows if tenant in (None, row.tenant_id)]
-                for batch in _batches(stream, prev, await events.of(wanted)):
-                    (id,) = await streams.add([batch])
-                    if id != f"{batch.entries[-1].position}-0":
-                        raise WouldSpoil(f"somebody else writes into {stream}: it ends with {id}")
-                    prev, written = batch.entries[-1].position, written + len(batch.entries)
+                for batch in filling.batches(await events.of(wanted), [(stream,)] * len(wanted)):
+                    (ids,) = await streams.add([batch])
+                    if ids[stream] != f"{batch.ends[stream]}-0":
+                        raise WouldSpoil(f"somebody else writes into {stream}: it ends with {ids[stream]}")
+                    written += len(batch.entries)
         finally:
             await streams.close()
     print(f"{written} events written into {stream}")  # noqa: T201
-
-
-def _batches(stream: str, prev: int, events: list[Any]) -> list[Batch]:
-    batches: list[Batch] = []
-    size = BATCH_BYTES
-    for event in events:
-        if size >= BATCH_BYTES:
-            batches.append(Batch(stream, prev, []))
-            size = 0
-        batches[-1].entries.append(event)
-        size += len(event.event)
-        prev = event.position
-    return batches
 
 
 async def _printed(entry: Entry) -> None:

@@ -12,7 +12,8 @@ from domain.event import Fact
 from projections.cloud_events import CloudEvents
 from projections.follower import Follower
 from projections.lease import Lease, Leases
-from projections.stream import FOLLOWER, Names, Publisher
+from projections.stream import FOLLOWER, Publisher
+from projections.stream_batches import Names
 from service.settings import Settings
 from service.store.feed import Feed
 from service.store.history import LogHistory

@@ -1,4 +1,4 @@
-"""The streams' port to Redis: a batch for a stream is one script, all or none, onto the right last id."""
+"""The streams' port to Redis: a batch is one script; into each stream all or none, onto the right last id."""
 
 import time
 from collections.abc import Sequence
@@ -8,7 +8,8 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from projections.database import Unavailable
-from projections.stream import Batch, End
+from projections.stream import End
+from projections.stream_batches import Batch
 from service.streams.wire import Command, Wire
 
 PUBLISHER_KEY = "ims:publisher"
@@ -46,14 +47,25 @@ class RedisStreams:
         answers = await self._ask([("EVAL", _END, 1, name) for name in names])
         return [End(id.decode(), digest.decode()) for id, digest in answers]
 
-    async def add(self, batches: Sequence[Batch]) -> list[str]:
-        answers = await self._ask([_adding(batch) for batch in batches])
+    async def add(self, batches: Sequence[Batch]) -> list[dict[str, str]]:
+        if self._wire.clustered:
+            answers = [await self._each(batch) for batch in batches]
+        else:
+            answers = await self._ask([_adding(batch, list(batch.prevs)) for batch in batches])
         if self._replicas:
             await self._confirmed()
-        return [answer.decode() for answer in answers]
+        return [
+            dict(zip(batch.prevs, (id.decode() for id in ids), strict=True))
+            for batch, ids in zip(batches, answers, strict=True)
+        ]
 
     async def close(self) -> None:
         await self._wire.close()
+
+    async def _each(self, batch: Batch) -> list[bytes]:
+        """On a Cluster the streams are on several nodes, and each gets a script of its own."""
+        answers = await self._ask([_adding(batch, [stream]) for stream in batch.prevs])
+        return [id for (id,) in answers]
 
     async def _confirmed(self) -> None:
         """Wait until enough replicas have all that was written here. The connection lives on while they have not."""
@@ -75,10 +87,17 @@ class RedisStreams:
         return answers
 
 
-def _adding(batch: Batch) -> Command:
-    words: list[str | bytes | int] = ["EVAL", _ADD, 1, batch.stream, batch.prev]
-    for one in batch.entries:
-        words += (one.position, one.event, one.type, one.subject, one.tenant_id, one.digest)
+def _adding(batch: Batch, streams: Sequence[str]) -> Command:
+    """What these streams get of a batch. The script knows them by their numbers."""
+    numbers = {name: str(number) for number, name in enumerate(streams, 1)}
+    places: dict[Sequence[str], str] = {}
+    words: list[str | bytes | int] = ["EVAL", _ADD, len(streams), *streams, *(batch.prevs[name] for name in streams)]
+    for one, names in batch.entries:
+        place = places.get(names)
+        if place is None:
+            place = places[names] = " ".join(numbers[name] for name in names if name in numbers)
+        if place:
+            words += (place, one.position, one.event, one.type, one.subject, one.tenant_id, one.digest)
     return words
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from projections.database import Unavailable
-from projections.stream import AT_ONCE, Names
+from projections.stream import AT_ONCE
+from projections.stream_batches import Names
 from service.store.log import Log
 from service.streams.redis_streams import script
 from service.streams.wire import Command, Wire

@@ -2,7 +2,7 @@
 
 from projections.cloud_events import Published
 from projections.database import Unavailable
-from projections.stream import BATCH_BYTES, Batch
+from projections.stream_batches import BATCH_BYTES, Batch, Entry
 from service.streams.address import parse
 from service.streams.redis_streams import RedisStreams
 from service.streams.wire import Wire
@@ -18,22 +18,44 @@ ROUNDS = 60
 
 
 def batch(prev: int, *positions: int, stream: str = ALL, size: int = 10) -> Batch:
-    return Batch(stream, prev, [Published(n, "acme", "t", "s", b"x" * size, "d" * 64) for n in positions])
+    return Batch({stream: prev}, {stream: positions[-1]}, [Entry(event(n, size), (stream,)) for n in positions])
+
+
+def event(position: int, size: int = 10) -> Published:
+    return Published(position, "acme", "t", "s", b"x" * size, "d" * 64)
 
 
 async def test_a_batch_goes_only_onto_the_entry_before_it(redis_url: str, redis_server: RedisServer) -> None:
     streams = RedisStreams(Wire(parse(redis_url), 5.0), "log")
     await streams.ready()
     with redis_server.client() as look:
-        assert await streams.add([batch(1, 2, 3)]) == ["0-0"]
+        assert await streams.add([batch(1, 2, 3)]) == [{ALL: "0-0"}]
         assert not look.exists(ALL)
-        assert await streams.add([batch(0, 1, 2), batch(2, 3), batch(0, 7, stream="other")]) == ["2-0", "3-0", "7-0"]
+        ends = await streams.add([batch(0, 1, 2), batch(2, 3), batch(0, 7, stream="other")])
+        assert ends == [{ALL: "2-0"}, {ALL: "3-0"}, {"other": "7-0"}]
         for refused in (batch(2, 3, 4), batch(4, 5), batch(0, 1), batch(7, 8)):
-            assert await streams.add([refused]) == ["3-0"]
+            assert await streams.add([refused]) == [{ALL: "3-0"}]
         found = look.xrange(ALL)
         assert [(id, fields["prev"]) for id, fields in found] == [("1-0", "0"), ("2-0", "1"), ("3-0", "2")]
         look.xtrim(ALL, maxlen=0)
-        assert await streams.add([batch(3, 9)]) == ["9-0"]  # what was trimmed was there
+        assert await streams.add([batch(3, 9)]) == [{ALL: "9-0"}]  # what was trimmed was there
+    await streams.close()
+
+
+async def test_each_stream_gets_its_own_part_of_a_batch_or_nothing(redis_url: str, redis_server: RedisServer) -> None:
+    """One of them is elsewhere: that one is left as it is, and the others get what is theirs."""
+    streams = RedisStreams(Wire(parse(redis_url), 5.0), "log")
+    await streams.ready()
+    a, b = f"{ALL}:a", f"{ALL}:b"
+    entries = [Entry(event(1), (ALL, a)), Entry(event(2), (ALL, b)), Entry(event(3), (b,)), Entry(event(4), (a, ALL))]
+    with redis_server.client() as look:
+        look.xadd(b, {"left": "alone"}, id="9-0")
+        (ends,) = await streams.add([Batch({ALL: 0, a: 0, b: 0}, {ALL: 4, a: 4, b: 3}, entries)])
+        assert ends == {ALL: "4-0", a: "4-0", b: "9-0"}
+        found = {name: [(id, fields.get("prev")) for id, fields in look.xrange(name)] for name in (ALL, a, b)}
+    assert found == {
+        ALL: [("1-0", "0"), ("2-0", "1"), ("4-0", "2")], a: [("1-0", "0"), ("4-0", "1")], b: [("9-0", None)],
+    }  # fmt: skip
     await streams.close()
 
 
@@ -49,7 +71,7 @@ async def test_memory_that_ends_in_the_middle_of_a_batch_leaves_no_half_of_it() 
             try:
                 await streams.ready()
                 wanted = batch(end, *range(end + 1, end + 21), size=4_000)
-                assert await streams.add([wanted]) == [f"{end + 20}-0"]
+                assert await streams.add([wanted]) == [{ALL: f"{end + 20}-0"}]
                 end += 20
             except Unavailable as error:
                 refused += 1

@@ -11,7 +11,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from projections.cloud_events import CloudEvents, Published
-from projections.stream import Batch
+from projections.stream_batches import Filling, Names
 from service.streams.redis_streams import RedisStreams
 from service.subscribers.consumer import DEFAULT, Consumer, Limits
 from service.subscribers.entries import Entry
@@ -50,8 +50,9 @@ class Stream:
 
     async def write(self, events: list[Published], name: str = ALL, prev: int = 0) -> None:
         await self.writer.ready()
-        (end,) = await self.writer.add([Batch(name, prev, events)])
-        assert end == f"{events[-1].position}-0"
+        filling = Filling(Names(name, all=True, tenants=False), {name: prev})
+        (ends,) = await self.writer.add(filling.batches(events, [(name,)] * len(events)))
+        assert ends == {name: f"{events[-1].position}-0"}
 
     def member(self, name: str = "one", limits: Limits = DEFAULT, handle: Asked = None, stream: str = ALL) -> Member:
         handled: list[int] = []
