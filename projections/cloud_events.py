@@ -6,13 +6,13 @@ only an aggregate that is met in the middle of its life is read from its beginni
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 from domain.erased import Erased
 from domain.erasure import Erasing
-from domain.event import Fact, Recorded
+from domain.event import ActEvent, Fact, Recorded
 from domain.moments import utc_text
 from projections.database import Json
 from projections.documents import Document
@@ -46,15 +46,15 @@ class History(Protocol):
 
 
 class _Folded:
-    """An aggregate as of `version`; `document` is None where it cannot be known. `ahead`: events not yet folded in."""
+    """An aggregate as of `version`; `document` is None where it cannot be known. `due`: the version that it will have
+    when the events at hand are folded in. `subject` is empty until it is asked for."""
 
-    __slots__ = ("ahead", "document", "subject", "version")
+    __slots__ = ("document", "due", "subject", "version")
 
-    def __init__(self, subject: str) -> None:
-        self.version = -1
+    def __init__(self) -> None:
+        self.version = self.due = -1
         self.document: Document | None = None
-        self.subject = subject
-        self.ahead: list[Fact] = []
+        self.subject = ""
 
 
 class CloudEvents:
@@ -74,49 +74,54 @@ class CloudEvents:
     async def of(self, facts: Sequence[Fact]) -> list[Published]:
         """In the order given, positions rising. Raises whatever the history raises."""
         forgets = self._forgets
-        states = await self._states_before(facts)
-        published = [self._render(fact, states) for fact in facts]
+        states, missing = self._states_before(facts)
+        pasts = await self._pasts(missing) if missing else {}
+        published = [self._render(fact, states, pasts) for fact in facts]
         if forgets == self._forgets:  # else one of them may be what was to be forgotten meanwhile
-            for id, state in states.items():
-                state.ahead = []
-                self._kept[id] = state
+            self._kept.update(states)
         while len(self._kept) > MAX_KEPT:
             self._kept.popitem(last=False)
         return published
 
-    async def _states_before(self, facts: Sequence[Fact]) -> dict[int, _Folded]:
-        """Taken out of what is kept, so that nobody else who waits meanwhile changes them."""
+    def _states_before(self, facts: Sequence[Fact]) -> tuple[dict[int, _Folded], dict[UUID, int]]:
+        """Taken out of what is kept, so that nobody else who waits meanwhile changes them; and the versions before
+        which some of them have to be read."""
         states: dict[int, _Folded] = {}
-        versions: dict[int, int] = {}
         missing: dict[UUID, int] = {}
         for fact in facts:
             placed = fact if isinstance(fact, Erased) else fact.event
             id, version = placed.originator_id.int, placed.originator_version
-            if id not in states:
-                kept = self._kept.pop(id, None)
-                states[id] = kept if kept and kept.version == version - 1 else _Folded(str(placed.subject_id))
-                versions[id] = states[id].version
-            if versions[id] != version - 1:
+            state = states.get(id)
+            if state is None:
+                state = self._kept.pop(id, None)
+                if state is None or state.version != version - 1:
+                    state = _Folded()
+                states[id] = state
+                state.due = state.version
+            if state.due != version - 1:
                 missing[placed.originator_id] = version
-            versions[id] = version
-        if missing:
-            turns = asyncio.Semaphore(MAX_HISTORIES)
-            await asyncio.gather(*(self._read(states[id.int], id, version, turns) for id, version in missing.items()))
-        return states
+            state.due = version
+        return states, missing
 
-    async def _read(self, state: _Folded, id: UUID, version: int, turns: asyncio.Semaphore) -> None:
-        async with turns:
-            state.ahead = list(reversed(await self._history.before(id, version)))
+    async def _pasts(self, missing: Mapping[UUID, int]) -> dict[int, list[Fact]]:
+        """The events before those versions, the newest first."""
+        turns = asyncio.Semaphore(MAX_HISTORIES)
 
-    def _render(self, fact: Fact, states: dict[int, _Folded]) -> Published:
+        async def read(id: UUID, version: int) -> tuple[int, list[Fact]]:
+            async with turns:
+                return id.int, list(reversed(await self._history.before(id, version)))
+
+        return dict(await asyncio.gather(*(read(id, version) for id, version in missing.items())))
+
+    def _render(self, fact: Fact, states: dict[int, _Folded], pasts: dict[int, list[Fact]]) -> Published:
         if isinstance(fact, Erased):
             return self._erased(fact, states[fact.originator_id.int])
         event = fact.event
         state = states[event.originator_id.int]
-        if state.ahead:
-            _catch_up(state, event.originator_version)
-        type, subject = KINDS[event.TOPIC][0], state.subject
+        if pasts and (past := pasts.get(event.originator_id.int)):
+            _catch_up(state, past, event.originator_version)
         at = _fold(state, fact)
+        type, subject = KINDS[event.TOPIC][0], state.subject or _subject(state, event)
         position, tenant_id, digest = fact.position, event.tenant_id, fact.digest.hex()
         data: dict[str, Any] = {
             "occ_lock": event.originator_version, "changes": event.changes(), "state": state.document,
@@ -136,7 +141,7 @@ class CloudEvents:
             "sequence": str(position).zfill(SEQUENCE_DIGITS),
             "tenantid": tenant_id,
             "actorid": event.user_id,
-            "traceparent": f"00-{event.trace_id}-{event.command_id.hex[:16]}-01",
+            "traceparent": f"00-{event.trace_id}-{(event.command_id.int >> 64).to_bytes(8).hex()}-01",
             "partitionkey": subject,
             "logid": self._log_id,
             "data": data,
@@ -145,8 +150,8 @@ class CloudEvents:
 
     def _erased(self, fact: Erased, state: _Folded) -> Published:
         """That something was there, when, and its digest; what it said, and the states that follow, nobody knows."""
-        state.version, state.document, state.ahead = fact.originator_version, None, []
-        type, subject, digest = KINDS[fact.topic][0], state.subject, fact.digest.hex()
+        state.version, state.document = fact.originator_version, None
+        type, subject, digest = KINDS[fact.topic][0], _subject(state, fact), fact.digest.hex()
         cloud_event = {
             "specversion": "1.0",
             "id": str(fact.position),
@@ -164,14 +169,21 @@ class CloudEvents:
         return Published(fact.position, fact.tenant_id, type, subject, self._json.dumps(cloud_event), digest)
 
 
-def _catch_up(state: _Folded, version: int) -> None:
+def _catch_up(state: _Folded, pasts: list[Fact], version: int) -> None:
     """Fold in what lies before that version."""
-    while state.ahead and state.version < version - 1:
-        past = state.ahead.pop()
+    while pasts and state.version < version - 1:
+        past = pasts.pop()
         if isinstance(past, Erased):
             state.version, state.document = past.originator_version, None
         elif past.event.originator_version == state.version + 1:
             _fold(state, past)
+
+
+def _subject(state: _Folded, placed: ActEvent | Erased) -> str:
+    """As text, which the document of what is about itself has already."""
+    id, document = placed.subject_id, state.document
+    state.subject = str(id) if document is None or id is not placed.originator_id else document["id"]
+    return state.subject
 
 
 def _fold(state: _Folded, fact: Recorded) -> str:

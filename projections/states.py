@@ -22,7 +22,9 @@ None where nothing is left of it.
 
 
 def _reported(_: Document | None, event: Incident.IncidentReported, at: str) -> Document:
-    return {**reported(event, at), "deleted": False}
+    document = reported(event, at)
+    document["deleted"] = False
+    return document
 
 
 def _edited(document: Document | None, event: Incident.Event, at: str) -> Document:

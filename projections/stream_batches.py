@@ -12,11 +12,8 @@ BATCH_BYTES = 1_000_000
 """Bytes of events in one batch."""
 
 
-class Entry(NamedTuple):
-    """An event, and the streams that it goes into."""
-
-    published: Published
-    streams: Sequence[str]
+Entry = tuple[Published, Sequence[str]]
+"""An event, and the streams that it goes into. A plain tuple: one is made for every event."""
 
 
 class Batch(NamedTuple):
@@ -81,6 +78,6 @@ class Filling:
                 if name not in batch.prevs:
                     batch.prevs[name] = self.ends.get(name, 0)
                 self.ends[name] = batch.ends[name] = one.position
-            batch.entries.append(Entry(one, names))
+            batch.entries.append((one, names))
             size += len(one.event)
         return batches

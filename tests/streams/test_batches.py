@@ -18,7 +18,7 @@ ROUNDS = 60
 
 
 def batch(prev: int, *positions: int, stream: str = ALL, size: int = 10) -> Batch:
-    return Batch({stream: prev}, {stream: positions[-1]}, [Entry(event(n, size), (stream,)) for n in positions])
+    return Batch({stream: prev}, {stream: positions[-1]}, [(event(n, size), (stream,)) for n in positions])
 
 
 def event(position: int, size: int = 10) -> Published:
@@ -47,7 +47,7 @@ async def test_each_stream_gets_its_own_part_of_a_batch_or_nothing(redis_url: st
     streams = RedisStreams(Wire(parse(redis_url), 5.0), "log")
     await streams.ready()
     a, b = f"{ALL}:a", f"{ALL}:b"
-    entries = [Entry(event(1), (ALL, a)), Entry(event(2), (ALL, b)), Entry(event(3), (b,)), Entry(event(4), (a, ALL))]
+    entries: list[Entry] = [(event(1), (ALL, a)), (event(2), (ALL, b)), (event(3), (b,)), (event(4), (a, ALL))]
     with redis_server.client() as look:
         look.xadd(b, {"left": "alone"}, id="9-0")
         (ends,) = await streams.add([Batch({ALL: 0, a: 0, b: 0}, {ALL: 4, a: 4, b: 3}, entries)])
