@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 from uuid import UUID
+
+import psutil
 
 from domain.event import ActEvent
 from service.engines import open_engine
@@ -29,7 +32,9 @@ HISTORY = 60_000
 """Events that a publisher catches up with."""
 GROUP = 200
 RATE, LATENCY_SECONDS = 1_000, 8
-CONNECTIONS, ROUNDS, TURN_SECONDS = 32, 3, 3
+CONNECTIONS, ROUNDS, TURN_SECONDS = 32, 5, 3
+SETTLE_SECONDS = 0.5
+"""After a turn, until what follows the log has come to its end."""
 STREAM = "ims:events"
 REDIS: dict[str, str | int] = {"appendonly": "yes", "appendfsync": "everysec"}
 CATCH_UP_MARK, P50_MARK, P99_MARK, COST_MARK = 30_000, 5.0, 25.0, 0.10
@@ -49,8 +54,10 @@ def main() -> None:
         _say(f"from the answer to XREAD at {answered:,.0f} creates/s: p50 {p50:.1f} ms, p99 {p99:.1f} ms "
              f"(marks: {P50_MARK:g} and {P99_MARK:g})")  # fmt: skip
         without, publishing = _cost(postgres, folder)
-        _say(f"creates at {CONNECTIONS} connections: {without:,.0f}/s, {publishing:,.0f}/s while publishing, "
-             f"{1 - publishing / without:+.0%} (mark: under {COST_MARK:.0%})")  # fmt: skip
+        _say(f"creates at {CONNECTIONS} connections: {without.rate:,.0f}/s, {publishing.rate:,.0f}/s while publishing, "
+             f"{1 - publishing.rate / without.rate:.0%} fewer (mark: under {COST_MARK:.0%})")  # fmt: skip
+        _say(f"the service's processor time for each: {without.taken * 1e6:.0f} µs, {publishing.taken * 1e6:.0f} µs "
+             f"while publishing, {publishing.taken / without.taken - 1:+.0%}")  # fmt: skip
 
 
 def _catching_up(postgres: Postgres, folder: Path) -> float:
@@ -79,23 +86,39 @@ async def _record(url: str, folder: Path, events: list[ActEvent]) -> None:
                 group[event.originator_id] = event
 
 
-def _cost(postgres: Postgres, folder: Path) -> tuple[float, float]:
+class Cost(NamedTuple):
+    """Creates a second, and the processor time that the service takes for each, in seconds."""
+
+    rate: float
+    taken: float
+
+
+def _cost(postgres: Postgres, folder: Path) -> tuple[Cost, Cost]:
+    """Without and with publishing, in turns: the medians."""
     ids = folder / "ids"
     ids.write_text("no id is asked for\n")
-    rates: dict[str, list[float]] = {"without": [], "publishing": []}
+    turns: tuple[list[Cost], list[Cost]] = [], []
     with (
         RedisServer(**REDIS) as redis,
         _service(postgres, folder, "without", None) as without,
         _service(postgres, folder, "publishing", redis) as publishing,
     ):
         for turn in range(ROUNDS + 1):
-            for name, service in (("without", without), ("publishing", publishing)):
+            for service, costs in zip((without, publishing), turns, strict=True):
                 load = Load(_port(service), REQUESTS["create"], service.token(), ids, turn * 1_000_003, CONNECTIONS)
+                before = _processor_time(service)
                 measurement = measured(load, TURN_SECONDS)
+                time.sleep(SETTLE_SECONDS)
                 if turn:  # the first one warms up
-                    rates[name].append(measurement.rate)
-                time.sleep(0.5)
-    return statistics.median(rates["without"]), statistics.median(rates["publishing"])
+                    taken = (_processor_time(service) - before) / measurement.requests
+                    costs.append(Cost(measurement.rate, taken))
+    first, second = (Cost(*map(statistics.median, zip(*costs, strict=True))) for costs in turns)
+    return first, second
+
+
+def _processor_time(service: ServiceProcess) -> float:
+    times = psutil.Process(service.pid).cpu_times()
+    return float(times.user + times.system)
 
 
 @contextmanager
