@@ -19,7 +19,9 @@ from projections.documents import Document
 from projections.states import KINDS
 
 MAX_KEPT = 10_000
-"""Aggregates whose last state is kept for the events that come next."""
+"""Aggregates whose last state is kept for the events that come next, of those that were changed since their birth."""
+MAX_NEW = 1_000
+"""The same of those that were not. Most of them are not changed soon, and many in memory cost every request."""
 MAX_HISTORIES = 4
 """Histories that are read at once."""
 SEQUENCE_DIGITS: Final = 20
@@ -64,11 +66,13 @@ class CloudEvents:
         self._json, self._log_id, self._history = json, log_id, history
         self._kept: OrderedDict[int, _Folded] = OrderedDict()
         """By the number that an id is: a UUID's own hash is a call of Python each time."""
+        self._new: OrderedDict[int, _Folded] = OrderedDict()
         self._forgets = 0
 
     def forget(self, originator_id: UUID) -> None:
         """Something of it was erased: what is known of it may be more than the log says by now."""
         self._kept.pop(originator_id.int, None)
+        self._new.pop(originator_id.int, None)
         self._forgets += 1
 
     async def of(self, facts: Sequence[Fact]) -> list[Published]:
@@ -78,9 +82,11 @@ class CloudEvents:
         pasts = await self._pasts(missing) if missing else {}
         published = [self._render(fact, states, pasts) for fact in facts]
         if forgets == self._forgets:  # else one of them may be what was to be forgotten meanwhile
-            self._kept.update(states)
-        while len(self._kept) > MAX_KEPT:
-            self._kept.popitem(last=False)
+            for id, state in states.items():
+                (self._kept if state.version else self._new)[id] = state
+        for kept, most in ((self._kept, MAX_KEPT), (self._new, MAX_NEW)):
+            while len(kept) > most:
+                kept.popitem(last=False)
         return published
 
     def _states_before(self, facts: Sequence[Fact]) -> tuple[dict[int, _Folded], dict[UUID, int]]:
@@ -93,7 +99,7 @@ class CloudEvents:
             id, version = placed.originator_id.int, placed.originator_version
             state = states.get(id)
             if state is None:
-                state = self._kept.pop(id, None)
+                state = (self._new if version == 1 else self._kept).pop(id, None)
                 if state is None or state.version != version - 1:
                     state = _Folded()
                 states[id] = state

@@ -159,15 +159,27 @@ async def test_reading_on_needs_no_replay() -> None:
 
 
 async def test_what_is_kept_is_bounded(monkeypatch: Any) -> None:
-    monkeypatch.setattr(cloud_events, "MAX_KEPT", 3)
+    monkeypatch.setattr(cloud_events, "MAX_NEW", 3)
+    monkeypatch.setattr(cloud_events, "MAX_KEPT", 2)
     births = [replace(reported(), originator_id=UUID(int=n)) for n in range(1, 9)]
     edits = [replace(edited(1, name=("a", "b")), originator_id=birth.originator_id) for birth in births]
     past = Past(recorded(*births, *edits))
     told = CloudEvents(orjson, LOG_ID, past)
     await told.of(past.facts[:8])
-    assert len(told._kept) == 3
+    assert len(told._new) == 3
     await told.of(past.facts[8:])
     assert past.asked == 5
+    assert (len(told._new), len(told._kept)) == (0, 2)
+
+
+async def test_what_was_erased_is_forgotten_whether_it_was_changed_or_not() -> None:
+    facts = recorded(reported(), edited(1, name=("a", "b")), edited(2, name=("b", "c")))
+    past = Past(facts)
+    told = CloudEvents(orjson, LOG_ID, past)
+    for n, fact in enumerate(facts):
+        await told.of([fact])
+        assert past.asked == n
+        told.forget(INCIDENT_ID)
 
 
 async def test_what_was_erased_keeps_its_place_and_its_digest_and_nothing_else() -> None:
