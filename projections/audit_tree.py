@@ -6,13 +6,14 @@ It takes columns of the log only: an event that this release cannot read, or who
 from collections.abc import Sequence
 from typing import Final
 
-from projections.database import Database
+from projections.database import Database, Rows
 from projections.follower import Stopped
 from projections.lease import Lease, Leases
 from projections.leaves import Leaf
 from projections.tiles import Edge, Tiles, open_places
 
 FOLLOWER: Final = "audit_tree"
+REBUILD: Final = f"{FOLLOWER}_rebuild"
 
 
 class AuditTree:
@@ -30,17 +31,22 @@ class AuditTree:
         return lease.position
 
     async def commit(self, lease: Lease, position: int, batch: Sequence[Leaf]) -> None:
+        async with self._database.transaction() as rows:
+            edge = await self.grow(rows, lease.generation, position, batch)
+            await self._leases.advance(rows, lease, position, batch[-1].position)
+        self._edge = edge
+
+    async def grow(self, rows: Rows, generation: int, position: int, batch: Sequence[Leaf]) -> Edge:
+        """Within somebody's transaction; the follower's row stays where it is. Raises Stopped at a hole."""
         for expected, leaf in enumerate(batch, position + 1):
             if leaf.position != expected:
                 raise Stopped(f"position {expected} is missing: the log goes on with {leaf.position}")
-        tiles = Tiles(self._database.dialect, lease.generation)
+        tiles = Tiles(self._database.dialect, generation)
         edge, self._edge = self._edge, None  # what is not committed is not remembered
-        async with self._database.transaction() as rows:
-            if edge is None or edge.size != position:
-                edge = Edge(position, await tiles.read(rows, open_places(position)))
-            await tiles.write(rows, edge.grow(leaf.hash for leaf in batch))
-            await self._leases.advance(rows, lease, position, batch[-1].position)
-        self._edge = edge
+        if edge is None or edge.size != position:
+            edge = Edge(position, await tiles.read(rows, open_places(position)))
+        await tiles.write(rows, edge.grow(leaf.hash for leaf in batch))
+        return edge
 
     async def rest(self, lease: Lease, position: int) -> None:
         await self._leases.renew(lease, position)

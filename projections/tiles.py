@@ -4,6 +4,7 @@ Level 0 holds the hashes of leaves, each level above it the roots of the whole t
 changes. Of a tile that is not, readers use only what the tree had at the size they ask for.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -15,6 +16,8 @@ TILE: Final = 1 << TILE_HEIGHT
 """Hashes in a whole tile."""
 HASH_BYTES: Final = 32
 TILE_BYTES: Final = TILE * HASH_BYTES
+
+_TABLE = re.compile(r"audit_tiles_(\d+)")
 
 Place = tuple[int, int]
 """Level and number of a tile."""
@@ -68,6 +71,12 @@ class Tiles:
             level, first, first + count,
         )  # fmt: skip
         return [(number, bytes(hashes)) for number, hashes in found]
+
+
+async def generations(database: Database) -> list[int]:
+    """Those that have tables."""
+    names = await database.fetch(database.dialect.table_names)
+    return sorted(int(match[1]) for (name,) in names if (match := _TABLE.fullmatch(name)))
 
 
 def hashes_of(tile: bytes) -> list[bytes]:

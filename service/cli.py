@@ -11,7 +11,7 @@ import typer
 from projections.database import Unavailable
 from projections.follower import Stopped
 from projections.generations import NothingKept
-from service.audit.errors import Disturbed, ExportDamaged, Unknown, WouldHaveHoles
+from service.audit.errors import Disturbed, ExportDamaged, TreeDiverged, Unknown, WouldHaveHoles
 from service.audit_cli import COULD_NOT_RUN, audit
 from service.auth.errors import LocalKeyUnusable, MintingRefused
 from service.auth.minting import mint
@@ -29,7 +29,7 @@ from service.subscribers.entries import Altered, Hole, NotAllowed, WouldSpoil
 _KNOWN = (
     InvalidSettings, InUse, SchemaTooNew, Stopped, Unavailable, LocalKeyUnusable, MintingRefused, Hole, Altered,
     NotAllowed, WouldSpoil, ExportDamaged, NotEmpty, NotALog, WouldHaveHoles,
-    Unknown, Disturbed, UnreadableEvent, NothingKept, NotADuration, LogWentBack, OSError,
+    Unknown, Disturbed, TreeDiverged, UnreadableEvent, NothingKept, NotADuration, LogWentBack, OSError,
 )  # fmt: skip
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)

@@ -1,13 +1,14 @@
-"""`ims projections …`: the read models."""
+"""`ims projections …`: the read models, and the audit tree."""
 
 import asyncio
 import os
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
+from service.audit_cli import COULD_NOT_RUN
 from service.durations import NotADuration, duration
 from service.environment import read_environment
 
@@ -19,10 +20,13 @@ NICENESS = 10
 """How much those who wait for an answer come before a rebuild, where a processor is short."""
 
 
-class Name(StrEnum):
-    """What can be built anew."""
-
-    READ_MODELS = "read_models"
+READ_MODELS = "read_models"
+TREE = "audit_tree"
+STREAMS = "publisher"
+_NO_STREAM = (
+    "publisher: a stream is not built beside another. What Redis lost is published again by itself; "
+    "`ims events republish --stream NAME` writes history into another stream"
+)
 
 
 class Unused(StrEnum):
@@ -48,15 +52,34 @@ def status() -> None:
 
 @projections.command("rebuild")
 def rebuild(
-    _name: Annotated[Name, typer.Argument(metavar="[NAME]", help="What to build.")] = Name.READ_MODELS,
+    name: Annotated[
+        str,
+        typer.Argument(metavar="[NAME]", help="What to build, as `status` names it: the read models or audit_tree."),
+    ] = READ_MODELS,
     keep: Keep = None,
     anew: Annotated[bool, typer.Option("--anew", help="Begin anew where a rebuild was left unfinished.")] = False,
 ) -> None:
-    """Build the read models anew beside the live ones, compare, and switch to them."""
+    """Build the read models, or the audit tree, anew beside the live ones, compare, and switch to them."""
+    from projections.read_models import FOLLOWER  # noqa: PLC0415
+    from service.audit.rebuilding import rebuild as build_tree  # noqa: PLC0415
     from service.read_model_commands import rebuild as build  # noqa: PLC0415
 
+    if name == STREAMS:
+        _refuse(_NO_STREAM)
+    if name not in (READ_MODELS, FOLLOWER, TREE):
+        _refuse(f"{name}: {FOLLOWER} and {TREE} can be built anew")
+    if name == TREE and (keep is not None or anew):
+        _refuse(f"{TREE}: it is always begun anew, and the one of before is not kept")
     os.nice(NICENESS)
-    asyncio.run(build(read_environment(), _seconds(keep), anew=anew))
+    if name == TREE:
+        asyncio.run(build_tree(read_environment()))
+    else:
+        asyncio.run(build(read_environment(), _seconds(keep), anew=anew))
+
+
+def _refuse(why: str) -> NoReturn:
+    typer.echo(why, err=True)
+    raise typer.Exit(COULD_NOT_RUN)
 
 
 @projections.command("back")

@@ -10,6 +10,7 @@ from projections.generations import KeptGeneration
 from projections.read_models import FOLLOWER
 from service.app import open_leases
 from service.audit.auditing import begin_anew_for_another_log
+from service.audit.rebuilding import tree_rebuilding
 from service.console import wide_console
 from service.engines import open_engine
 from service.garbage import settle
@@ -72,6 +73,8 @@ async def drop(settings: Settings, what: Unused) -> None:
         else:
             async with rebuilding(engine) as one:
                 await one.give_up()
+            async with tree_rebuilding(engine) as tree:
+                await tree.give_up()
 
 
 def _tell(found: Differences | None) -> None:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from math import ceil
 
 import orjson
 
@@ -13,11 +12,12 @@ from projections.comparison import Differences, differences
 from projections.database import Rows, Unavailable
 from projections.follower import BATCH, LOOK_SECONDS, Follower
 from projections.generations import KeptGeneration, NothingKept, removal
-from projections.lease import LEASE_SECONDS, FollowerState, Lease, LeaseLost, Leases
+from projections.lease import FollowerState, Lease, LeaseLost, Leases
 from projections.loading import FOLDED, Loading
 from projections.read_models import FOLLOWER, REBUILD, ReadModels
 from projections.remembered import Remembered
 from service.app import open_leases, read_models
+from service.builders import RUNNING, builders_lease
 from service.engines import Engine
 from service.generations import drop_unused, of_this_release
 from service.progress import progress
@@ -28,7 +28,6 @@ REMEMBERED_BYTES = 4_000_000
 """Of the documents of incidents that changed lately; with the rest of their rows it is some times as much."""
 ATTEMPTS = 5
 """Times that the database may turn out to be away on the way to one goal."""
-_RUNNING = "another rebuild is running"
 
 
 class Rebuilding:
@@ -196,31 +195,13 @@ class Rebuilding:
 async def rebuilding(engine: Engine) -> AsyncIterator[Rebuilding]:
     """Raises InUse where another rebuild is running."""
     leases = await open_leases(engine)
-    await leases.register(REBUILD, generation=0)
-    before = await leases.state(REBUILD)
-    lease = await _lease(leases)
-    if lease is None or before is None:
-        raise InUse(_RUNNING)
+    lease, before = await builders_lease(leases, REBUILD)
     if before.log_id != str(engine.log.log_id):
         lease = replace(lease, position=0)
     one = Rebuilding(engine, leases, lease)
     try:
         yield one
     except LeaseLost:
-        raise InUse(_RUNNING) from None
+        raise InUse(RUNNING) from None
     finally:
         await leases.release(one.lease)
-
-
-async def _lease(leases: Leases) -> Lease | None:
-    """Who was killed holds it for a moment longer; who works moves on meanwhile, or renews it."""
-    first = await leases.state(REBUILD)
-    for _ in range(ceil(LEASE_SECONDS / LOOK_SECONDS) + 1):
-        lease = await leases.acquire(REBUILD, anew=True)
-        if lease is not None:
-            return lease
-        await asyncio.sleep(LOOK_SECONDS)
-        now = await leases.state(REBUILD)
-        if first is None or now is None or (now.epoch, now.position) != (first.epoch, first.position):
-            return None
-    return None

@@ -1,0 +1,34 @@
+"""Whoever builds something anew: one at a time, by a lease that those who were killed hold for a moment longer."""
+
+import asyncio
+from math import ceil
+
+from projections.follower import LOOK_SECONDS
+from projections.lease import LEASE_SECONDS, FollowerState, Lease, Leases
+from service.store.sqlite import InUse
+
+RUNNING = "another rebuild is running"
+
+
+async def builders_lease(leases: Leases, name: str) -> tuple[Lease, FollowerState]:
+    """With how it was left by whoever built before. Raises InUse."""
+    await leases.register(name, generation=0)
+    before = await leases.state(name)
+    lease = await _lease(leases, name)
+    if lease is None or before is None:
+        raise InUse(RUNNING)
+    return lease, before
+
+
+async def _lease(leases: Leases, name: str) -> Lease | None:
+    """Who was killed holds it for a moment longer; who works moves on meanwhile, or renews it."""
+    first = await leases.state(name)
+    for _ in range(ceil(LEASE_SECONDS / LOOK_SECONDS) + 1):
+        lease = await leases.acquire(name, anew=True)
+        if lease is not None:
+            return lease
+        await asyncio.sleep(LOOK_SECONDS)
+        now = await leases.state(name)
+        if first is None or now is None or (now.epoch, now.position) != (first.epoch, first.position):
+            return None
+    return None
