@@ -1,7 +1,6 @@
 """What every event says of itself: who, when, which command, which request; and an event with its place in the log."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, Self
 from uuid import UUID
@@ -19,8 +18,7 @@ Match = frozenset[int] | None
 """The versions that a precondition allows; None where there is no precondition."""
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(NamedTuple):
     """One command of one user. Time and ids are given from outside, so that deciding is a pure function.
 
     `request_digest` tells two requests under one idempotency key apart; empty without a key.

@@ -70,6 +70,8 @@ class Aggregates:
 
     def heard(self, id: UUID, version: int, _position: int) -> None:
         """The log has this version of it."""
+        if not version:
+            return  # nothing is older
         self._heard[id.int] = version
         self._heard.move_to_end(id.int)
         if len(self._heard) > MAX_HEARD:

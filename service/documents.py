@@ -104,9 +104,10 @@ class Documents:
         return self._changed.get(id.int, self._unknown) <= as_of
 
     def _heard(self, id: UUID, version: int, position: int) -> None:
-        if version:  # there was nothing before one that is new
-            self._old.drop(id.int, before=version)
-            self._new.drop(id.int, before=version)
+        if not version:
+            return  # there was nothing before it
+        self._old.drop(id.int, before=version)
+        self._new.drop(id.int, before=version)
         changed, reached = self._changed, self._freshness.position.value
         changed[id.int] = position
         changed.move_to_end(id.int)

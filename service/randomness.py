@@ -3,10 +3,12 @@
 import os
 from uuid import UUID
 
+from service.store.ids import uuid_of
+
 RESERVE_BYTES = 4_096
 """What is asked for at once. Nothing is used twice: this process does not fork."""
 
-_FIXED_BITS = 0xF000 << 64 | 0xC000 << 48
+_FREE_BITS = ~(0xF000 << 64 | 0xC000 << 48)
 _VERSION_4 = 0x4000 << 64 | 0x8000 << 48
 
 _reserve = b""
@@ -26,7 +28,7 @@ def random_bytes(count: int) -> bytes:
 
 def random_id() -> UUID:
     """Version 4 (RFC 9562)."""
-    return UUID(int=int.from_bytes(random_bytes(16)) & ~_FIXED_BITS | _VERSION_4)
+    return uuid_of(int.from_bytes(random_bytes(16)) & _FREE_BITS | _VERSION_4)
 
 
 def random_trace_id() -> str:

@@ -21,6 +21,7 @@ MAX_BODY: Final = 2**20
 _JSON_TYPES = re.compile(r"(text/plain|application/json|application/[\w.!#$&^-]+\+json)\s*(;.*)?", re.IGNORECASE)
 _CLOSE: Final = {"Connection": "close"}
 """Where a body ends is not known any more, so nothing can follow it: a client must not send its next request there."""
+_DEEP: Final = frozenset({float, dict, list})
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**64 - 1
 
 
@@ -69,7 +70,10 @@ def parse(data: bytes) -> Json:
 
 
 def _has_huge(value: Json) -> bool:
-    for item in value.values() if type(value) is dict else value if type(value) is list else (value,):
+    items = value.values() if type(value) is dict else value if type(value) is list else (value,)
+    if _DEEP.isdisjoint(map(type, items)):
+        return False
+    for item in items:
         kind = type(item)
         if (kind is float and abs(item) >= -_MIN_INTEGER) or ((kind is dict or kind is list) and _has_huge(item)):
             return True

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -32,7 +31,7 @@ async def test_whatever_is_accepted_comes_back_exactly(
     build: Building, first: Any, second: Any, some: Any, others: Any, text: str, name: str
 ) -> None:
     tenant = uuid4().hex
-    by = replace(ANN, tenant_id=tenant, user_name=name[:50])
+    by = ANN._replace(tenant_id=tenant, user_name=name[:50])
     incident = Incident.report(by, uuid4(), first, some, CODES, TYPES)
     incident.edit(by, second, others, 0, CODES, TYPES)
     reverted = deepcopy(incident)

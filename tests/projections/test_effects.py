@@ -180,7 +180,7 @@ async def test_counts_always_equal_a_fresh_count(build: Building) -> None:
     def born(number: int, by: Act = ANN, **details: Any) -> Incident.IncidentReported:
         return replace(reported(by=by, **details), originator_id=of(number))
 
-    other = replace(ANN, tenant_id="other")
+    other = ANN._replace(tenant_id="other")
     history = [
         born(1, status="NEW", severity="HIGH"),
         born(2, status="OPEN", type="SECURITY"),
@@ -189,7 +189,7 @@ async def test_counts_always_equal_a_fresh_count(build: Building) -> None:
         replace(deleted(1), originator_id=of(2)),
         replace(edited(2, severity=("HIGH", "")), originator_id=of(1)),
         replace(restored(2), originator_id=of(2)),
-        replace(deleted(1, replace(BOB, tenant_id="other")), originator_id=of(3)),
+        replace(deleted(1, BOB._replace(tenant_id="other")), originator_id=of(3)),
         replace(edited(3, type=("SECURITY", "OTHERS"), status=("OPEN", "CLOSED")), originator_id=of(2)),
         replace(deleted(3), originator_id=of(1)),
     ]
@@ -210,7 +210,7 @@ async def test_what_is_shown_of_times_is_when_the_log_recorded_it(sqlite: Buildi
 
 
 async def test_a_tenant_s_schema_is_no_incident(sqlite: Building) -> None:
-    by = replace(ANN, tenant_id="other")
+    by = ANN._replace(tenant_id="other")
     await sqlite.record(
         event(AttributeSchema.AttributeDefined, schema_id("other"), 0, by, name="people", type="INT"),
         replace(added(), originator_id=COMMENT_ID),

@@ -1,7 +1,6 @@
 """Every event that is published fits the schema of its type, in both documents, which are made of the same models."""
 
 import re
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -64,7 +63,7 @@ async def test_long_histories_fit() -> None:
 async def test_whatever_the_domain_accepts_fits_and_stands_in_one_line(
     first: Any, second: Any, some: Any, others: Any, text: str, name: str
 ) -> None:
-    by = replace(ANN, user_id=name[:255], user_name=name[:50])
+    by = ANN._replace(user_id=name[:255], user_name=name[:50])
     incident = Incident.report(by, uuid4(), first, some, CODES, TYPES)
     incident.edit(by, second, others, 0, CODES, TYPES)
     comment = Comment.add(by, uuid4(), incident.id, text)

@@ -1,6 +1,5 @@
 """Events for the log: whose they are and in which version is what counts, not what they say."""
 
-from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +11,7 @@ from tests.domain.examples import ANN, BREACH, event
 
 
 def happening(id: UUID, version: int, command: UUID | None = None, name: str = "Breach") -> ActEvent:
-    by = replace(ANN, command_id=command or uuid4())
+    by = ANN._replace(command_id=command or uuid4())
     if version == 0:
         fields: dict[str, Any] = {"details": {**BREACH, "name": name}, "attributes": {}, "originator_topic": "Incident"}
         return event(Incident.IncidentReported, id, 0, by, **fields)

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -79,7 +78,7 @@ def test_every_entry_has_a_salt_of_its_own() -> None:
 def test_what_a_client_sent_is_not_taken_for_something_else() -> None:
     looks_like_one = {"_type_": "uuid_hex", "_data_": "0" * 32}
     event = edited(1, attributes__trick=(None, '{"_type_":"uuid_hex"}'), attributes__other=(looks_like_one, 2**53))
-    version = edited(1, replace(BOB, user_name='"class_version":9'))
+    version = edited(1, BOB._replace(user_name='"class_version":9'))
     for one in (event, version, reported({"class_version": 9})):
         assert recorded_of(row_of(entry_of(one, repeatable=False))).event == one
 

@@ -13,7 +13,7 @@ from tests.streams.reading import ALL, last_id, whole
 
 
 def of(tenant: str, number: int) -> ActEvent:
-    return replace(reported(by=replace(ANN, tenant_id=tenant)), originator_id=UUID(int=number))
+    return replace(reported(by=ANN._replace(tenant_id=tenant)), originator_id=UUID(int=number))
 
 
 async def begun(publisher: Publishing) -> int:
