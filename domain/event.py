@@ -67,6 +67,13 @@ class ActEvent(AggregateEvent):
         return {}
 
 
+def _made(kind: Any, id: UUID, version: int, content: dict[str, Any]) -> Any:
+    """An event, made as the library makes those that it reads from the log."""
+    event = object.__new__(kind)
+    vars(event).update(originator_id=id, originator_version=version, **content)
+    return event
+
+
 class Kept(Aggregate):
     """An aggregate of this service: its version is what clients know as `occ_lock`, 0 at birth.
 
@@ -82,21 +89,17 @@ class Kept(Aggregate):
 
     @classmethod
     def begin(cls, kind: Any, id: UUID, act: Act, **content: Any) -> Self:
-        """The aggregate that its first event makes, the event pending: the library's `_create` without its look-ups.
-
-        The event is made as the library makes those that it reads from the log.
-        """
-        event = object.__new__(kind)
-        vars(event).update(
-            originator_id=id,
-            originator_version=cls.INITIAL_VERSION,
-            originator_topic=cls.TOPIC,
-            **content,
-            **act.facts(),
-        )
+        """The aggregate that its first event makes, the event pending: the library's `_create` without its look-ups."""
+        event = _made(kind, id, cls.INITIAL_VERSION, {"originator_topic": cls.TOPIC, **content, **act.facts()})
         aggregate: Self = event.mutate(None)
         aggregate.pending_events.append(event)
         return aggregate
+
+    def trigger_event(self, event_class: Any, **content: Any) -> None:
+        """The next event, applied and pending: what the library does, without its look-ups."""
+        event = _made(event_class, self.id, self.version + 1, content)
+        event.mutate(self)
+        self.pending_events.append(event)
 
     @classmethod
     def unborn(cls, event: ActEvent) -> Self:

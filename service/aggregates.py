@@ -48,12 +48,18 @@ class Aggregates:
         after = -1 if aggregate is None else aggregate.version
         return fold(map(told_of, await self._log.stream(id, after)), aggregate)
 
-    async def look(self, id: UUID, *, fresh: bool = False) -> Any:
-        """The same to look at, not to change: it stays in the cache."""
-        if not fresh and id.int in self._cache:
+    def remembered(self, id: UUID) -> Any:
+        """The aggregate to look at, not to change, where it is in the cache; else None."""
+        aggregate = self._cache.get(id.int)
+        if aggregate is not None:
             self.hits += 1
             self._cache.move_to_end(id.int)
-            return self._cache[id.int]
+        return aggregate
+
+    async def look(self, id: UUID, *, fresh: bool = False) -> Any:
+        """The same to look at, not to change: it stays in the cache."""
+        if not fresh and (remembered := self.remembered(id)) is not None:
+            return remembered
         aggregate = await self.take(id, fresh=fresh)
         if aggregate is not None:
             self.keep(aggregate)

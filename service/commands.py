@@ -67,7 +67,8 @@ class Commands:
         if act.request_digest and (before := await self.repeated(act)) is not None:
             return before
         try:
-            aggregate = make(await self._definitions.of(act.tenant_id))
+            known = self._definitions.remembered(act.tenant_id)
+            aggregate = make(await self._definitions.of(act.tenant_id) if known is None else known)
         except Refused:
             aggregate = make(await self._definitions.of(act.tenant_id, fresh=True))
         return await self._record(act, aggregate)
@@ -149,7 +150,8 @@ class Commands:
     async def _decide(self, act: Act, aggregate: A, decide: Callable[[A, Definitions], None], fresh: bool) -> None:
         if aggregate.tenant_id not in ("", act.tenant_id):
             raise Absent
-        decide(aggregate, await self._definitions.of(act.tenant_id, fresh=fresh))
+        known = None if fresh else self._definitions.remembered(act.tenant_id)
+        decide(aggregate, await self._definitions.of(act.tenant_id, fresh=fresh) if known is None else known)
 
     async def _record(self, act: Act, aggregate: A) -> Done[A]:
         (event,) = aggregate.collect_events()

@@ -26,6 +26,11 @@ class TenantDefinitions:
         self.defaults = defaults
         self._aggregates = aggregates
 
+    def remembered(self, tenant_id: str) -> Definitions | None:
+        """The same as `of`, where it is in memory."""
+        schema: AttributeSchema | None = self._aggregates.remembered(schema_of(tenant_id))
+        return None if schema is None else schema.definitions(self.defaults)
+
     async def of(self, tenant_id: str, *, fresh: bool = False) -> Definitions:
         return (await self.schema(tenant_id, fresh=fresh)).definitions(self.defaults)
 

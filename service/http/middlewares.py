@@ -12,12 +12,14 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from domain.errors import Absent, Fault
 from service.auth.errors import Refusal, Unauthenticated
+from service.auth.identity import Identity
 from service.http.answers import failure
 from service.http.call import IDENTITY, TRACE_ID
 from service.http.cors import Cors
 from service.http.statuses import INTERNAL, BadRequest, Failure, failure_of
 from service.parts import Parts
 from service.randomness import random_trace_id
+from service.rate_limit import RateLimit
 
 API = "/v1/"
 
@@ -45,7 +47,10 @@ def every_request(parts: Parts, cors: Cors, trace_of: Callable[[web.Request], st
         try:
             path = request.path
             if path.startswith(API) or path == API[:-1]:
-                await _sign_in(request, parts)
+                identity = parts.authenticator.remembered(request.headers.get(hdrs.AUTHORIZATION))
+                request[IDENTITY] = identity or await _sign_in(request, parts)
+                if not parts.rate_limit.off:
+                    await _be_within(parts.rate_limit, request[IDENTITY].tenant_id)
             response = await handler(request)
         except web.HTTPException as error:
             problem = _of_the_router(error)
@@ -64,17 +69,16 @@ def every_request(parts: Parts, cors: Cors, trace_of: Callable[[web.Request], st
     return answer
 
 
-async def _sign_in(request: web.Request, parts: Parts) -> None:
+async def _sign_in(request: web.Request, parts: Parts) -> Identity:
     """All of the API, unknown paths too, is for those with a token."""
-    authorization = request.headers.get(hdrs.AUTHORIZATION)
-    identity = parts.authenticator.remembered(authorization)
-    if identity is None:
-        if len(request.headers.getall(hdrs.AUTHORIZATION, [])) > 1:
-            raise Unauthenticated(Refusal.TOKEN_INVALID, "The request carries several Authorization headers.")
-        identity = await parts.authenticator.authenticate(authorization)
-    request[IDENTITY] = identity
-    if not parts.rate_limit.off and not await parts.rate_limit.allows(identity.tenant_id):
-        window = str(parts.rate_limit.window)
+    if len(request.headers.getall(hdrs.AUTHORIZATION, [])) > 1:
+        raise Unauthenticated(Refusal.TOKEN_INVALID, "The request carries several Authorization headers.")
+    return await parts.authenticator.authenticate(request.headers.get(hdrs.AUTHORIZATION))
+
+
+async def _be_within(limit: RateLimit, tenant_id: str) -> None:
+    if not await limit.allows(tenant_id):
+        window = str(limit.window)
         raise BadRequest(Fault("RATE_LIMITED", f"try again within {window} s"), 429, {"Retry-After": window})
 
 
