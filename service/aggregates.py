@@ -74,7 +74,7 @@ class Aggregates:
         if len(self._cache) > MAX_CACHED:
             self._cache.popitem(last=False)
 
-    def heard(self, id: UUID, version: int, _position: int) -> None:
+    def heard(self, _tenant_id: str, id: UUID, version: int, _position: int) -> None:
         """The log has this version of it."""
         if not version:
             return  # nothing is older

@@ -39,6 +39,7 @@ from service.http.events import end_streams, frame_of
 from service.http.health import add_health
 from service.http.middlewares import every_request, trace_id_of
 from service.http.routes import add_routes
+from service.lists import Lists
 from service.metrics import Metrics
 from service.parts import PARTS, Parts
 from service.rate_limit import RateLimit
@@ -123,6 +124,7 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             erasures=Erasures(engine.log, Eraser(engine.log, feed, settings.write_timeout), aggregates, commands),
             freshness=freshness,
             documents=Documents(engine.database, feed, freshness),
+            lists=Lists(feed, freshness),
             leases=leases,
             metrics=metrics,
             pages=EventPages(engine.log, feed),

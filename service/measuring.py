@@ -11,6 +11,7 @@ from projections.read_models import FOLLOWER as READ_MODELS
 from projections.stream import FOLLOWER as PUBLISHER
 from service.aggregates import Aggregates
 from service.documents import Documents
+from service.lists import Lists
 from service.parts import Parts
 from service.status import follower_states
 
@@ -26,7 +27,9 @@ async def measure(parts: Parts) -> None:
     metrics.stopped.labels(parts.stopped).set(bool(parts.stopped))
     metrics.streams.set(parts.tail.readers)
     metrics.streams_dropped.set(parts.tail.dropped)
-    caches: dict[str, Aggregates | Documents] = {"aggregates": parts.aggregates, "documents": parts.documents}
+    caches: dict[str, Aggregates | Documents | Lists] = {
+        "aggregates": parts.aggregates, "documents": parts.documents, "lists": parts.lists,
+    }  # fmt: skip
     for name, cache in caches.items():
         metrics.lookups.set(cache.hits, name, "hit")
         metrics.lookups.set(cache.misses, name, "miss")

@@ -20,6 +20,7 @@ from service.definitions import TenantDefinitions
 from service.documents import Documents
 from service.erasures import Erasures
 from service.freshness import Freshness
+from service.lists import Lists
 from service.metrics import Metrics
 from service.rate_limit import RateLimit
 from service.settings import Settings
@@ -52,6 +53,7 @@ class Parts:
     erasures: Erasures
     freshness: Freshness
     documents: Documents
+    lists: Lists
     leases: Leases
     metrics: Metrics
     rate_limit: RateLimit
@@ -71,6 +73,7 @@ class Parts:
         """The read models may have gone back, and the log may be out of reach: whether it is shows at once."""
         self.freshness.doubt()
         self.documents.doubt()
+        self.lists.doubt()
         self.feed.doubt()
 
     @property

@@ -76,16 +76,17 @@ class Call:
 
         Raises NotFresh, BadRequest, Invalid.
         """
-        return await self.parts.freshness.current(self.tenant_id, max(position, self._minimum() or 0) or None)
+        return await self.parts.freshness.current(self.tenant_id, max(position, self.minimum() or 0) or None)
 
     async def document(self) -> tuple[int, bytes]:
         """The incident's version and document, as fresh as that. Raises Absent, NotFresh, BadRequest, Invalid."""
-        found = await self.parts.documents.get(self.tenant_id, self.id(), self._minimum())
+        found = await self.parts.documents.get(self.tenant_id, self.id(), self.minimum())
         if found is None:
             raise Absent
         return found
 
-    def _minimum(self) -> int | None:
+    def minimum(self) -> int | None:
+        """The position that the client asks for. Raises BadRequest."""
         text = self.request.headers.get("Ims-Min-Position")
         if text is None:
             return None

@@ -1,5 +1,6 @@
 """Many incidents: all of them, a page, from a cursor on, and how many there are."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from service.http.call import Call
 from service.http.past import moment_of
 from service.http.queries import ATTRIBUTE, CODED, PAGING, PERIODS, Parameters, filter_of, paging, sort_of
 from service.http.streams import stream
+from service.lists import Asked
 
 ONCE = (
     *PAGING, "as_of", "backdated", "q", ATTRIBUTE,
@@ -22,8 +24,24 @@ ONCE = (
 )  # fmt: skip
 REPEATABLE = ("sort", *CODED)
 
+Answer = tuple[bytes, Mapping[str, Any]]
+"""Data as JSON, and what stands beside it."""
+
 
 async def incidents(call: Call) -> web.StreamResponse:
+    asked = Asked(call.tenant_id, call.request.rel_url.raw_query_string, call.identity.may_audit)
+    kept = call.parts.lists.get(asked, call.minimum())
+    if kept is not None:
+        return success(kept.data, page=kept.page)
+    begun = call.parts.lists.begin()
+    answer = await _asked_for(call)
+    if not isinstance(answer, tuple):
+        return answer
+    call.parts.lists.keep(asked, begun, *answer)
+    return success(answer[0], page=answer[1])
+
+
+async def _asked_for(call: Call) -> Answer | web.StreamResponse:
     parameters = Parameters(call.request, ONCE, REPEATABLE)
     definitions = await call.parts.definitions.ever(call.tenant_id) if call.request.query_string else {}
     wanted, sort = filter_of(parameters, definitions), sort_of(parameters)
@@ -65,16 +83,14 @@ async def _pages(call: Call, at: datetime | None, position: int) -> Pages:
     return models.incidents.past.as_of(position, at, deleted_since=call.identity.may_audit)
 
 
-async def _page(
-    call: Call, pages: Pages, wanted: Filter, sort: tuple[Sort, ...], number: int, size: int
-) -> web.Response:
+async def _page(call: Call, pages: Pages, wanted: Filter, sort: tuple[Sort, ...], number: int, size: int) -> Answer:
     page = await pages.page(call.parts.database, call.tenant_id, wanted, sort, size, offset=(number - 1) * size)
     return _answer(page, sort, {"number": number, "size": size})
 
 
 async def _from_cursor(
     call: Call, wanted: Filter, sort: tuple[Sort, ...], size: int, cursor: str, at: datetime | None
-) -> web.Response:
+) -> Answer:
     """A cursor into the past begins with its position: every page is of the same one, whatever was recorded since."""
     then = [] if at is None else [await call.parts.log.position_at(at)]
     bound_to = cursors.fingerprint(call.tenant_id, wanted, sort, *([] if at is None else [at]))
@@ -90,7 +106,7 @@ async def _from_cursor(
     return _answer(page, sort, place)
 
 
-def _answer(page: Page, sort: tuple[Sort, ...], place: dict[str, Any]) -> web.Response:
+def _answer(page: Page, sort: tuple[Sort, ...], place: dict[str, Any]) -> Answer:
     data = b'{"incidents":[%b],"total":%d}' % (page.documents, page.total)
     order = [f"{by.column},{by.direction}" for by in sort]
-    return success(data, page={**place, "total_records": page.total, "count": page.count, "sort": order})
+    return data, {**place, "total_records": page.total, "count": page.count, "sort": order}

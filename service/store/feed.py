@@ -30,6 +30,8 @@ HEARS_SECONDS = 3.0
 READ_EVENTS = 500
 """Events read from the log at once."""
 
+Listener = Callable[[str, UUID, int, int], None]
+
 _log = structlog.get_logger(__name__)
 
 
@@ -48,11 +50,11 @@ class Feed:
         self._looked_at = float("-inf")
         self._doubted: tuple[int, bytes | None] | None = None
         """The position of the newest event, and its digest where that is known, while it is not sure to be there."""
-        self._listeners: list[Callable[[UUID, int, int], None]] = []
+        self._listeners: list[Listener] = []
         self._forgetting: list[Callable[[UUID], None]] = []
 
-    def listen(self, listener: Callable[[UUID, int, int], None]) -> None:
-        """Call it with the aggregate, version and position of every event from now on, once, in order."""
+    def listen(self, listener: Listener) -> None:
+        """Call it with the tenant, aggregate, version and position of every event from now on, once, in order."""
         self._listeners.append(listener)
 
     def on_erasure(self, forget: Callable[[UUID], None]) -> None:
@@ -162,14 +164,14 @@ class Feed:
         except UnreadableEvent:
             # Whoever follows meets it in the log; here only the head moves on, and no cache may miss it.
             self._forget(row.originator_id)
-            self._tell(row.originator_id, row.originator_version, row.position)
+            self._tell(row.tenant_id, row.originator_id, row.originator_version, row.position)
 
     def _take(self, fact: Fact) -> None:
         placed = fact if isinstance(fact, Erased) else fact.event
         if isinstance(placed, Erasing):
             self._forget(placed.originator_id)
         self._window.append(fact)
-        self._tell(placed.originator_id, placed.originator_version, fact.position)
+        self._tell(placed.tenant_id, placed.originator_id, placed.originator_version, fact.position)
 
     def _forget(self, originator_id: UUID) -> None:
         self._pages.forget()
@@ -177,7 +179,7 @@ class Feed:
         for forget in self._forgetting:
             forget(originator_id)
 
-    def _tell(self, originator_id: UUID, version: int, position: int) -> None:
+    def _tell(self, tenant_id: str, originator_id: UUID, version: int, position: int) -> None:
         for listener in self._listeners:
-            listener(originator_id, version, position)
+            listener(tenant_id, originator_id, version, position)
         self.head.set(position)

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import orjson
 
-from service.documents import ENTRY_BYTES, Kept, Shelf
 from tests.http.api import PATH, Api, at, incident
 from tests.http.conftest import Serve
 from tests.http.engines import both_engines
@@ -123,18 +122,3 @@ async def test_many_at_once_never_see_an_older_one_than_before(api: Api) -> None
             api.parts.documents.forget(UUID(path.rpartition("/")[2]))
     done.set()
     await asyncio.gather(*looking)
-
-
-def test_a_shelf_holds_what_was_used_last() -> None:
-    shelf = Shelf(3 * (ENTRY_BYTES + 10))
-    for id in (1, 2, 3):
-        shelf.put(id, Kept("acme", 0, b"x" * 10))
-    assert shelf.get(1)
-    shelf.put(4, Kept("acme", 0, b"x" * 10))
-    assert [id for id in (1, 2, 3, 4) if shelf.get(id)] == [1, 3, 4]
-    shelf.put(5, Kept("acme", 0, b"x" * (2 * ENTRY_BYTES + 30)))
-    assert [id for id in (1, 3, 4, 5) if shelf.get(id)] == [5]
-    shelf.drop(5, before=0)
-    assert shelf.get(5)
-    shelf.drop(5, before=1)
-    assert not shelf.get(5)

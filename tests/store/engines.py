@@ -126,7 +126,7 @@ async def _running(log: Log, deadline: float) -> AsyncIterator[Process]:
     await feed.start()
     writer = Writer(log, feed, deadline)
     process = Process(log, writer, feed)
-    feed.listen(lambda id, version, _position: process.heard.append((id, version)))
+    feed.listen(lambda _tenant, id, version, _position: process.heard.append((id, version)))
     writing = asyncio.create_task(writer.run())
     try:
         async with _task(feed.run()):

@@ -174,7 +174,7 @@ async def test_what_cannot_be_read_stops_who_follows_and_nobody_else(engine: Eng
             damage = f"state = {quote}{damage.hex()}'"
         await engine.sql(f"UPDATE log SET {damage} WHERE notification_id = 3")
         feed = Feed(process.log)
-        feed.listen(lambda id, version, _position: listened.append((id, version)))
+        feed.listen(lambda _tenant, id, version, _position: listened.append((id, version)))
         await feed.catch_up()
         assert feed.head.value == 5
         assert listened[2] == (A, 0)
