@@ -24,12 +24,12 @@ class Answer:
         return asdict(self)
 
 
-def answer(port: int, request: Request, token: str, id_: str, n: int) -> Answer:
+def answer(port: int, request: Request, token: str, id_: str, n: int, lock: int = 0) -> Answer:
     """Raises WrongAnswer when the status is not the expected one."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
     try:
         headers = {"Authorization": f"Bearer {token}"} | request.headers
-        body = request.body.replace("{n}", str(n)) or None
+        body = request.body.replace("{n}", str(n)).replace("{lock}", str(lock)) or None
         connection.request(request.method, request.target.replace("{id}", id_), body, headers)
         response = connection.getresponse()
         text = response.read().decode()

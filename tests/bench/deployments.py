@@ -18,7 +18,7 @@ import aiohttp
 from tests.bench.competitors import POSTGRES
 from tests.bench.load import Load, Measurement, created, measured
 from tests.bench.race import STRIDE
-from tests.bench.traffic import REQUESTS, Request
+from tests.bench.traffic import OVERWRITE, REQUESTS, Request
 from tests.servers.postgres import Postgres
 from tests.servers.process import ServiceProcess
 
@@ -83,7 +83,7 @@ def _mixed(service: ServiceProcess, folder: Path) -> dict[str, Measurement]:
 
 def _load(service: ServiceProcess, ids: Path, turn: int, connections: int, kind: str = "create") -> Load:
     port = int(service.url.rpartition(":")[2])
-    return Load(port, REQUESTS[kind], service.token(), ids, turn * STRIDE, connections)
+    return Load(port, OVERWRITE if kind == "edit" else REQUESTS[kind], service.token(), ids, turn * STRIDE, connections)
 
 
 async def _reading(service: ServiceProcess) -> tuple[float, float]:

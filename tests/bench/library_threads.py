@@ -30,6 +30,10 @@ THREADS = 8  # the best of 4, 8, 16 and 32 on two cores
 ATTEMPTS = 5
 
 
+class Stale(Exception):
+    """The lock names another version."""
+
+
 class Incident(Aggregate):
     @event("Reported")
     def __init__(self, tenant: str, by: str, content: dict[str, Any]) -> None:
@@ -51,10 +55,12 @@ class Incidents(Application[UUID]):
         self.save(incident)
         return rendered(incident)
 
-    def edit(self, tenant: str, by: str, id_: UUID, content: dict[str, Any]) -> bytes:
-        """A lost race is decided again; raises AggregateNotFoundError, or IntegrityError when it is lost too often."""
+    def edit(self, tenant: str, by: str, id_: UUID, content: dict[str, Any], lock: int | None) -> bytes:
+        """A lost race is decided again; raises AggregateNotFoundError, Stale, IntegrityError."""
         for attempt in range(ATTEMPTS):
             incident = self.load(tenant, id_)
+            if lock not in (None, incident.version - 1):
+                raise Stale
             incident.edit(by, content)
             try:
                 self.save(incident)
@@ -96,6 +102,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise web.HTTPUnauthorized from None
     except ValidationError as error:
         raise web.HTTPBadRequest(text=error.json()) from None
+    except Stale:
+        raise web.HTTPConflict from None
     except AggregateNotFoundError:
         raise web.HTTPNotFound from None
 
@@ -119,7 +127,8 @@ def application(incidents: Incidents, verifier: Verifier) -> web.Application:
         user = verifier.user(request.headers.get("Authorization", ""))
         body = IncidentEdit.model_validate_json(await request.read())
         content = body.model_dump(mode="json", exclude={"occ_lock"})
-        return answer(await in_thread(incidents.edit, *user, UUID(request.match_info["id"]), content))
+        id_ = UUID(request.match_info["id"])
+        return answer(await in_thread(incidents.edit, *user, id_, content, body.occ_lock))
 
     async def read(request: web.Request) -> web.Response:
         tenant, _ = verifier.user(request.headers.get("Authorization", ""))

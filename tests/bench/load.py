@@ -16,7 +16,8 @@ GRACE = 60  # seconds on top of the duration after which a generator is given up
 
 @dataclass(frozen=True)
 class Load:
-    """`ids` is a file with an incident's id a line; `start` is where this load begins among the ids and numbers."""
+    """`ids` is a file with an incident's id a line, after it its version where the request names one; `start` is where
+    this load begins among the ids and numbers."""
 
     port: int
     request: Request

@@ -22,7 +22,9 @@ class Run:
 
     def __init__(self, orders: dict[str, object]) -> None:
         self.request = Request(**orders["request"])  # type: ignore[arg-type]
-        self.ids = Path(str(orders["ids"])).read_text().split() or [""]
+        lines = [line.split() for line in Path(str(orders["ids"])).read_text().splitlines()]
+        self.ids = [line[0] if line else "" for line in lines] or [""]
+        self.locks = [int(line[1]) if len(line) > 1 else 0 for line in lines] or [0]
         self.n = int(str(orders["start"]))
         self.remaining = int(str(orders["count"])) or sys.maxsize
         self.seconds = float(str(orders["seconds"])) or sys.maxsize
@@ -39,8 +41,10 @@ class Run:
             return None
         self.remaining -= 1
         self.n += 1
-        target = self.request.target.replace("{id}", self.ids[self.n % len(self.ids)])
-        body = self.request.body.replace("{n}", str(self.n)).encode()
+        at = self.n % len(self.ids)
+        target = self.request.target.replace("{id}", self.ids[at])
+        body = self.request.body.replace("{n}", str(self.n)).replace("{lock}", str(self.locks[at])).encode()
+        self.locks[at] += 1  # where the request says nothing of it, nobody looks
         length = f"Content-Length: {len(body)}\r\n" if body else ""
         return f"{self.request.method} {target} HTTP/1.1\r\n{self.headers}{length}\r\n".encode() + body
 

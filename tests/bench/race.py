@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.bench.answers import Answer, WrongAnswer, answer
 from tests.bench.competitors import Server
 from tests.bench.load import Load, Measurement, created, measured
+from tests.bench.locks import with_locks
 from tests.bench.traffic import PAGE, REQUESTS
 
 SEEDING_CONNECTIONS = 32
@@ -43,7 +44,9 @@ def seeded(server: Server, kinds: tuple[str, ...], incidents: int, folder: Path)
 def answers(entrant: Entrant) -> dict[str, Answer]:
     """One answer of each kind; raises WrongAnswer."""
     id_ = entrant.ids.read_text().split()[0]
-    given = {kind: answer(entrant.server.port, REQUESTS[kind], entrant.server.token, id_, 1) for kind in entrant.kinds}
+    port, token = entrant.server.port, entrant.server.token
+    lock = json.loads(answer(port, REQUESTS["get"], token, id_, 1).body)["data"]["occ_lock"]
+    given = {kind: answer(port, REQUESTS[kind], token, id_, 1, lock) for kind in entrant.kinds}
     if "list" in given and len(json.loads(given["list"].body)["data"]["incidents"]) != PAGE:
         raise WrongAnswer(f"{entrant.server.name}: the list has not {PAGE} incidents")
     return given
@@ -64,7 +67,9 @@ def race(
             start += STRIDE
             for entrant in taking_part:
                 server = entrant.server
-                load = Load(server.port, REQUESTS[cell.kind], server.token, entrant.ids, start, cell.connections)
+                request = REQUESTS[cell.kind]
+                ids = with_locks(server, entrant.ids) if "{lock}" in request.body else entrant.ids
+                load = Load(server.port, request, server.token, ids, start, cell.connections)
                 results[server.name].append(measured(load, seconds))
                 rest(cell, entrant)
         yield cell, results

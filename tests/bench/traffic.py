@@ -35,7 +35,8 @@ EDIT: dict[str, object] = {
 
 @dataclass(frozen=True)
 class Request:
-    """`{id}` in the target stands for an incident, `{n}` in the body for a number that no other request has."""
+    """`{id}` in the target stands for an incident, `{n}` in the body for a number that no other request has, `{lock}`
+    for the incident's version."""
 
     method: str
     target: str
@@ -46,14 +47,14 @@ class Request:
 
 JSON = {"Content-Type": "application/json"}
 
-# An edit sends the whole incident under `If-Match: *`: each is exactly one change, whatever the other connections do,
-# and `next_update` differs every time, so that no server can find that there is nothing to do.
+# An edit sends the whole incident, `next_update` another one each time: no server can find that nothing is to be done.
+_EDIT = json.dumps(EDIT).replace('"{n}"', "{n}")
 REQUESTS = {
     "list": Request("GET", f"/v1/incident?page=1&size={PAGE}", 200),
     "get": Request("GET", "/v1/incident/{id}", 200),
     "known": Request("GET", "/v1/incident/{id}", 304, headers={"If-None-Match": "*"}),
-    "edit": Request(
-        "PUT", "/v1/incident/{id}", 200, json.dumps(EDIT).replace('"{n}"', "{n}"), JSON | {"If-Match": "*"}
-    ),
+    "edit": Request("PUT", "/v1/incident/{id}", 200, _EDIT.removesuffix("}") + ', "occ_lock": {lock}}', JSON),
     "create": Request("POST", "/v1/incident", 201, json.dumps(REPORT), JSON),
 }
+OVERWRITE = Request("PUT", "/v1/incident/{id}", 200, _EDIT, JSON | {"If-Match": "*"})
+"""An edit of whatever version is there, for several clients at once."""
