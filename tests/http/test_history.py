@@ -9,6 +9,7 @@ from service.store.log import Log
 from tests.http.api import ABSENT_ID, PATH, Api, at
 from tests.http.conftest import Serve
 from tests.http.engines import both_engines
+from tests.store.engines import PostgresEngine
 
 
 async def eventful(api: Api) -> tuple[str, str]:
@@ -195,6 +196,6 @@ async def _erase(api: Api, which: str) -> None:
     log: Log = api.parts.log
     statement = f"UPDATE log SET state = NULL, salt = NULL {which}"
     if api.settings.postgres:
-        await api.parts.database.execute(statement)
+        await PostgresEngine(api.settings.database_url).sql(statement)
     else:
         await log._file.write(lambda connection: connection.execute(statement))  # type: ignore[attr-defined]
