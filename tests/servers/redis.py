@@ -13,7 +13,7 @@ from typing import Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.servers.children import NotStarted, free_port, spawn, wait_until
+from tests.servers.children import NotStarted, Server, free_port, spawn, wait_until
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 20
@@ -21,7 +21,7 @@ START_ATTEMPTS = 5
 DEFAULTS: dict[str, str | int] = {"save": "", "appendonly": "yes", "appendfsync": "always"}
 
 
-class RedisServer:
+class RedisServer(Server):
     """One server with a data folder of its own; options are those of `redis.conf`, with `_` for `-`.
 
     The port stays the same over `kill`, `stop` and `restart`.
@@ -79,16 +79,6 @@ class RedisServer:
     def client(self) -> Redis:
         """A synchronous client, for a look from outside; close it, or use it in a `with`."""
         return Redis(port=self.port, decode_responses=True)
-
-    def __enter__(self) -> Self:
-        try:
-            return self.start()
-        except BaseException:
-            self.remove()
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
 
     def _ready(self) -> bool:
         """It has loaded its data, and who answers is the process that was started here."""
