@@ -59,7 +59,7 @@ def serve() -> None:
 
 @cli.command()
 def migrate() -> None:
-    """Make the database's schema or bring it up to date, as `serve` does first where its user may."""
+    """Bring the schema up to date, as `serve` does first where its user may; build read models of a new version."""
     from service.migrating import migrate as bring_up_to_date  # noqa: PLC0415
 
     asyncio.run(bring_up_to_date(read_environment()))

@@ -22,6 +22,8 @@ def test_it_is_a_unit_for_this_project() -> None:
     unit.read(UNIT)
     service = unit["Service"]
     assert service["ExecStart"] == f"{INSTALLED}/.venv/bin/python -m service serve"
+    assert service["ExecStartPre"] == f"{INSTALLED}/.venv/bin/python -m service migrate"
+    assert service["TimeoutStartSec"] == "infinity", "it takes as long as the log is"
     assert service["WorkingDirectory"] == INSTALLED
     assert service["Environment"] == f"IMS_DATA_DIR=/var/lib/{service['StateDirectory']}"
     variables = {f"IMS_{name.upper()}" for name in Settings.model_fields}

@@ -97,6 +97,7 @@ async def test_every_other_command_is_for_the_services_user_too(
         id = (await one.report())["id"]
     for command in (
         "projections rebuild --keep 1h", "projections back", "projections status", "projections drop kept",
+        "projections rebuild audit_tree",
         f"audit history {id}", f"audit show {id}", "audit export out.ndjson", "audit replay", "audit verify",
     ):  # fmt: skip
         done = run(tmp_path, restricted, *command.split())
