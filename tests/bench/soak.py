@@ -69,7 +69,7 @@ def main(minutes: float, rate: int) -> None:
             samples = _samples(under_load, minutes * 60 / SAMPLES, lambda: _sample(service, postgres))
         answered = len(under_load.result())
         print(f"answered {answered:,}, {answered / minutes / 60:,.0f} a second")
-    print(marks_table([*_grown(samples), _memory(early, samples)]))
+    print(marks_table([*grown(samples), memory(early, samples)]))
 
 
 def _samples(load: Future[Times], seconds: float, sample: Callable[[], Sample]) -> list[Sample]:
@@ -90,7 +90,7 @@ def _sample(service: ServiceProcess, postgres: Postgres) -> Sample:
     return Sample(resident, lag(service.url), int(connections), process.num_fds(), int(incidents))
 
 
-def _grown(samples: list[Sample]) -> list[Outcome]:
+def grown(samples: list[Sample]) -> list[Outcome]:
     fifth = max(1, len(samples) // 5)
     outcomes = []
     for name, tolerance in TOLERANCES.items():
@@ -104,7 +104,7 @@ def _grown(samples: list[Sample]) -> list[Outcome]:
     return outcomes
 
 
-def _memory(early: Sample, samples: list[Sample]) -> Outcome:
+def memory(early: Sample, samples: list[Sample]) -> Outcome:
     """At the millionth create, or the last one before it."""
     late = next((one for one in samples if one.incidents >= LAST), samples[-1])
     what = f"MB after {early.incidents:,} creates and after {late.incidents:,}"
