@@ -48,7 +48,7 @@ FIGURES = (
     Figure("page in the middle, by cursor", 16),
     Figure("list by status and severity", 16, narrowed(status="OPEN", severity="MAJOR")),
     Figure("get", 32, REQUESTS["get"]),
-    Figure("get, any of 100,000", 32, REQUESTS["get"], MANY),
+    Figure("get, of 100,000 at most", 32, REQUESTS["get"], MANY),
     Figure("edit", 32, OVERWRITE),
     Figure("create", 32, REQUESTS["create"]),
 )
