@@ -37,7 +37,7 @@ SEVERITIES = {"": 30, "LOW": 35, "MEDIUM": 20, "MAJOR": 10, "HIGH": 4, "CRITICAL
 @contextmanager
 def serving(postgres: Postgres, folder: Path, incidents: int) -> Iterator[ServiceProcess]:
     """A service with all roles that has them, its followers at the end of the log; the load has it to itself."""
-    name = f"incidents-{incidents}"
+    name = f"incidents-{incidents}-{next(_numbers)}"
     own = folder / name
     own.mkdir()
     settings = {"database_url": postgres.create_database(name), "rate_limit": "off"}
@@ -53,6 +53,9 @@ def write_ids(file: Path, incidents: int, different: int) -> None:
     """So many ids, spread evenly over all."""
     step = max(1, incidents // different)
     file.write_text("".join(f"{_id(number)}\n" for number in range(1, incidents + 1, step)))
+
+
+_numbers = count(1)
 
 
 async def seed(settings: Settings, incidents: int) -> None:
