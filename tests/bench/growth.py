@@ -20,7 +20,7 @@ from tests.bench.marks import Outcome
 from tests.bench.plots.drawing import draw
 from tests.bench.race import STRIDE
 from tests.bench.report import figures, machine, marks_table, rate, table
-from tests.bench.traffic import EDIT, JSON, REQUESTS, Request
+from tests.bench.traffic import OVERWRITE, REQUESTS, Request
 from tests.servers.postgres import Postgres
 from tests.servers.process import ServiceProcess
 
@@ -28,7 +28,6 @@ SIZES = (1_000, 100_000, 1_000_000)
 ROUNDS, SECONDS = 3, 3
 FEW, MANY = 1_000, 100_000
 """Different incidents that are asked for and edited; and more than the service keeps in memory."""
-OVERWRITE = Request("PUT", "/v1/incident/{id}", 200, json.dumps(EDIT).replace('"{n}"', "{n}"), JSON | {"If-Match": "*"})
 FLAT = ("create", "get", "first page of 50")
 FLAT_MARK = 0.20
 RESULTS = Path(__file__).parent / "plots" / "growth.json"
