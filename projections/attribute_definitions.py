@@ -8,6 +8,8 @@ from domain.event import Recorded
 from projections.comparison import Compared
 from projections.database import Database, Dialect, Rows
 
+COLUMNS = ("tenant_id", "name", "type", "retired")
+
 
 class AttributeDefinitions:
     def __init__(self, dialect: Dialect, suffix: str) -> None:

@@ -10,6 +10,8 @@ from projections.comparison import Compared
 from projections.database import Database, Dialect, Json, Rows
 from projections.documents import Document, comment_document
 
+COLUMNS = ("tenant_id", "incident_id", "id", "position", "document")
+
 
 class Comments:
     """A removed or erased comment leaves the table; one on a deleted incident stays and is hidden with it."""
@@ -17,7 +19,7 @@ class Comments:
     def __init__(self, dialect: Dialect, json: Json, suffix: str) -> None:
         self._dialect, self._json = dialect, json
         self.table, self.incidents = f"comments{suffix}", f"incidents{suffix}"
-        self._upsert = f"""INSERT INTO {self.table} (tenant_id, incident_id, id, position, document)
+        self._upsert = f"""INSERT INTO {self.table} ({", ".join(COLUMNS)})
                            VALUES ($1, $2, $3, $4, $5)
                            ON CONFLICT (tenant_id, incident_id, id) DO UPDATE SET document = excluded.document"""
 

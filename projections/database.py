@@ -21,6 +21,9 @@ class Dialect:
     binary: str
     now: str
     any_of: str
+    listed: str
+    """A query for the arrays in a JSON text, a row for each; `columns` are made of their elements by `element`."""
+    element: str
     joined: str
     """Aggregate of the column `document`, in order, with commas between."""
     placed: str
@@ -41,6 +44,11 @@ class Dialect:
     def in_place(self, expression: str, place: int) -> str:
         """The expression's value in that row, the first being number 1."""
         return self.placed.format(of=expression, place=place, index=place - 1)
+
+    def rows_in(self, argument: int, names: Sequence[str]) -> str:
+        """A query for rows of texts with these names; argument number `argument` is a JSON text, an array of arrays."""
+        elements = [f"{self.element.format(place=place)} AS {name}" for place, name in enumerate(names)]
+        return self.listed.format(columns=", ".join(elements), argument=argument)
 
     def unsampled(self, table: str, *columns: str) -> list[str]:
         """Statements that keep content out of the planner's samples, where it would outlast its erasure."""

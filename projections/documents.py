@@ -17,7 +17,7 @@ Document = dict[str, Any]
 def incident_document(incident: Incident) -> Document:
     """The incident as of its newest recorded event."""
     created_at = utc_text(incident.created_at)
-    document = _reported(
+    document = newly_reported(
         incident.id, incident.details, incident.attributes, created_at, incident.created_by, incident.tenant_id
     )
     if incident.version:
@@ -35,12 +35,13 @@ def reported_document(fact: Recorded) -> Document:
 
 def reported(event: Incident.IncidentReported, at: str) -> Document:
     """The same, `at` the time that it was recorded."""
-    return _reported(event.originator_id, event.details, event.attributes, at, event.user_name, event.tenant_id)
+    return newly_reported(event.originator_id, event.details, event.attributes, at, event.user_name, event.tenant_id)
 
 
-def _reported(
-    id: UUID, details: Document, attributes: Document, created_at: str, created_by: str, tenant_id: str
+def newly_reported(
+    id: UUID | str, details: Document, attributes: Document, created_at: str, created_by: str, tenant_id: str
 ) -> Document:
+    """Version 0 of an incident."""
     return {
         "id": str(id),
         "name": details["name"],
@@ -75,17 +76,31 @@ def erase(document: Document, fields: Sequence[str]) -> None:
 
 
 def comment_document(comment: Comment) -> Document:
-    """`created_by` and `updated_by` are user ids here, `name` is the author's display name."""
+    """The comment as of its newest recorded event."""
+    document = newly_added(
+        comment.id, comment.incident_id, comment.author_id, comment.author_name, comment.text,
+        utc_text(comment.created_at), comment.tenant_id,
+    )  # fmt: skip
+    document["updated_at"] = utc_text(comment.updated_at)
+    document["updated_by"] = comment.updated_by
+    document["occ_lock"] = comment.version
+    return document
+
+
+def newly_added(
+    id: UUID | str, incident_id: UUID | str, author_id: str, author_name: str, text: str, at: str, tenant_id: str
+) -> Document:
+    """Version 0 of a comment. `created_by` and `updated_by` are user ids here, `name` is the author's display name."""
     return {
-        "id": str(comment.id),
-        "incident_id": str(comment.incident_id),
-        "user_id": comment.author_id,
-        "name": comment.author_name,
-        "text": comment.text,
-        "created_at": utc_text(comment.created_at),
-        "created_by": comment.author_id,
-        "updated_at": utc_text(comment.updated_at),
-        "updated_by": comment.updated_by,
-        "occ_lock": comment.version,
-        "tenant_id": comment.tenant_id,
+        "id": str(id),
+        "incident_id": str(incident_id),
+        "user_id": author_id,
+        "name": author_name,
+        "text": text,
+        "created_at": at,
+        "created_by": author_id,
+        "updated_at": at,
+        "updated_by": author_id,
+        "occ_lock": 0,
+        "tenant_id": tenant_id,
     }

@@ -19,6 +19,10 @@ AttributeChange = tuple[Key, Json, int]
 """What an attribute was set or, to None, taken away to, and the position of the event that did it."""
 
 
+COLUMNS = ("tenant_id", "incident_id", "name", "value", "moment", "from_position")
+"""Of both tables, `past` has `to_position` beside them."""
+
+
 class IncidentAttributes:
     """`table` has the values of now, `past` those before them: each stood from its position to before `to_position`."""
 

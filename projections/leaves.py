@@ -45,12 +45,17 @@ class Leaf(NamedTuple):
 
     @property
     def hash(self) -> bytes:
-        """As RFC 6962 hashes a leaf; written out, for logs are long."""
-        position, tenant_id, aggregate_id, version, topic, recorded_at, digest = self
-        return sha256(
-            f"\0ims-event/1\n{position}\n{tenant_id}\n{aggregate_id}\n{version}\n{topic}\n{recorded_at}\n"
-            f"{digest.hex()}\n".encode()
-        ).digest()
+        return leaf_hash(*self)
+
+
+def leaf_hash(
+    position: int, tenant_id: str, aggregate_id: str, version: int, topic: str, recorded_at: int, digest: bytes
+) -> bytes:
+    """As RFC 6962 hashes a leaf; written out, for logs are long."""
+    return sha256(
+        f"\0ims-event/1\n{position}\n{tenant_id}\n{aggregate_id}\n{version}\n{topic}\n{recorded_at}\n"
+        f"{digest.hex()}\n".encode()
+    ).digest()
 
 
 def leaf_of(fact: Recorded | Erased) -> Leaf:

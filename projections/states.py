@@ -12,7 +12,7 @@ from domain.comment import Comment
 from domain.erasure import ALL
 from domain.event import ActEvent
 from domain.incident import Incident
-from projections.documents import Document, erase, reported
+from projections.documents import Document, erase, newly_added, reported
 
 Apply = Callable[[Document | None, Any, str], Document | None]
 """The document before (None at birth), the event, when it was recorded → the document after, which may be the same.
@@ -63,20 +63,10 @@ def _erased(document: Document | None, event: Incident.IncidentErased, at: str) 
 
 
 def _added(_: Document | None, event: Comment.CommentAdded, at: str) -> Document:
-    return {
-        "id": str(event.originator_id),
-        "incident_id": str(event.incident_id),
-        "user_id": event.user_id,
-        "name": event.user_name,
-        "text": event.text,
-        "created_at": at,
-        "created_by": event.user_id,
-        "updated_at": at,
-        "updated_by": event.user_id,
-        "occ_lock": event.originator_version,
-        "tenant_id": event.tenant_id,
-        "removed": False,
-    }
+    document = newly_added(
+        event.originator_id, event.incident_id, event.user_id, event.user_name, event.text, at, event.tenant_id
+    )
+    return {**document, "removed": False}
 
 
 def _reworded(document: Document | None, event: Comment.CommentEdited, at: str) -> Document:

@@ -1,6 +1,7 @@
 """The words of a text, for searching: found by these functions alone, so that both engines agree."""
 
 import re
+from collections.abc import Iterable
 
 _word = re.compile(r"\w+")
 _wanted = re.compile(r"(\w+)(\*?)")
@@ -8,8 +9,17 @@ _wanted = re.compile(r"(\w+)(\*?)")
 
 def words_of(*texts: str) -> str:
     """The distinct case-folded words of the texts, each between two blanks."""
-    found = dict.fromkeys(_word.findall(" ".join(texts).casefold()))
-    return f" {' '.join(found)} "
+    return joined(words_in(" ".join(texts)))
+
+
+def words_in(text: str) -> list[str]:
+    """Its case-folded words, as often as they are in it."""
+    return _word.findall(text.casefold())
+
+
+def joined(words: Iterable[str]) -> str:
+    """What `words_of` makes of the texts that these are the words of, one after another."""
+    return f" {' '.join(dict.fromkeys(words))} "
 
 
 def patterns_of(query: str) -> list[str]:

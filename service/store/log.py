@@ -13,7 +13,7 @@ RightMissing                     the database's user may not do this
 from collections.abc import AsyncIterable, Sequence
 from datetime import datetime
 from enum import IntEnum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from projections.database import Unavailable
@@ -100,6 +100,10 @@ class Row(NamedTuple):
     digest: bytes
 
 
+Plain = Sequence[Any]
+"""The columns of a `Row`, in their order: ids as 32 hexadecimal digits, the time in microseconds since 1970."""
+
+
 class Redaction(NamedTuple):
     """What becomes of a row when content is erased from it; both are None where nothing is left. The digest stays."""
 
@@ -141,6 +145,10 @@ class Log(Protocol):
 
     async def read(self, after: int, limit: int) -> list[Row]:
         """Rows of the positions `after + 1 …`, at most `limit`."""
+        ...
+
+    async def plain(self, after: int, limit: int) -> Sequence[Plain]:
+        """The same, as quickly as the database gives them: for whoever looks at all of a long log."""
         ...
 
     async def leaves(self, after: int, limit: int) -> list[Leaf]:

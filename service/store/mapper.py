@@ -104,6 +104,11 @@ def _event_class(topic: str) -> type[ActEvent]:
     return event_class
 
 
+@lru_cache(maxsize=64)
+def _has_one_shape(topic: str) -> bool:
+    return getattr(_event_class(topic), "class_version", 1) == 1
+
+
 class LogMapper(Mapper[UUID]):
     """Refuses what a newer release wrote; the library would take it silently."""
 
@@ -143,6 +148,7 @@ class LogMapper(Mapper[UUID]):
 
 
 _mapper = LogMapper()
+_NOBODY = UUID(int=0)
 
 
 def entry_of(event: ActEvent, *, repeatable: bool) -> Entry:
@@ -166,6 +172,15 @@ def sealed(event: ActEvent) -> tuple[bytes, bytes, bytes]:
     state = _mapper.state_of(event)
     salt = random_bytes(SALT_BYTES)
     return state, salt, hashlib.sha256(salt + state).digest()
+
+
+def members_of(topic: str, state: bytes) -> dict[str, Any]:
+    """The members of an event as this release has them; its ids and times may be coded still. Raises UnreadableEvent,
+    and what the decoder raises."""
+    if _VERSION_MARK not in state and _has_one_shape(topic):
+        members: dict[str, Any] = orjson.loads(state)
+        return members
+    return vars(_mapper.event_of(_NOBODY, 0, topic, state))
 
 
 def recorded_of(row: Row) -> Recorded:

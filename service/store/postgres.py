@@ -37,6 +37,8 @@ DIALECT = Dialect(
     binary="bytea",
     now="extract(epoch from clock_timestamp())::double precision",
     any_of="{column} = ANY(${argument})",
+    listed="SELECT {columns} FROM json_array_elements(${argument})",
+    element="value ->> {place}",
     joined="string_agg(document, ','::bytea)",
     placed="(array_agg({of}))[{place}]",
     table_names="SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()",

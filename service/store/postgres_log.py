@@ -13,7 +13,7 @@ from service.store.away import available
 from service.store.bells import Bells
 from service.store.ids import uuid_of
 from service.store.json_rows import json_rows
-from service.store.log import Entry, NotALog, NotEmpty, Outcome, Redaction, Row, Verdict
+from service.store.log import Entry, NotALog, NotEmpty, Outcome, Plain, Redaction, Row, Verdict
 from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS
 from service.store.postgres import Postgres
 from service.store.primary import SETTINGS
@@ -30,6 +30,10 @@ _ERASE = "SELECT verdict, placed, stamped FROM erase($1, $2), pg_logical_emit_me
 _ROW = """SELECT notification_id, originator_id, originator_version, topic, state, tenant_id, subject_id, recorded_at,
                  command_id, salt, digest FROM log """
 _READ = _ROW + "WHERE notification_id > $1 ORDER BY notification_id LIMIT $2"
+_PLAIN = """SELECT notification_id, encode(uuid_send(originator_id), 'hex'), originator_version, topic, state,
+                   tenant_id, encode(uuid_send(subject_id), 'hex'), (extract(epoch FROM recorded_at) * 1000000)::bigint,
+                   encode(uuid_send(command_id), 'hex'), salt, digest
+            FROM log WHERE notification_id > $1 ORDER BY notification_id LIMIT $2"""
 _LEAVES = """SELECT notification_id, tenant_id, encode(uuid_send(originator_id), 'hex'), originator_version, topic,
                     (extract(epoch FROM recorded_at) * 1000000)::bigint, digest
              FROM log WHERE notification_id > $1 ORDER BY notification_id LIMIT $2"""
@@ -122,6 +126,9 @@ class PostgresLog:
 
     async def read(self, after: int, limit: int) -> list[Row]:
         return await self._rows(_READ, after, limit)
+
+    async def plain(self, after: int, limit: int) -> Sequence[Plain]:
+        return await self._postgres.fetch(_PLAIN, after, limit)
 
     async def leaves(self, after: int, limit: int) -> list[Leaf]:
         return [Leaf(*row) for row in await self._postgres.fetch(_LEAVES, after, limit)]

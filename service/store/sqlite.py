@@ -31,6 +31,8 @@ DIALECT = Dialect(
     binary="blob",
     now="((julianday('now') - 2440587.5) * 86400.0)",
     any_of="{column} IN (SELECT value FROM json_each(${argument}))",
+    listed="SELECT {columns} FROM json_each(${argument})",
+    element="json_extract(value, '$[{place}]')",
     joined="CAST(group_concat(CAST(document AS text)) AS blob)",
     placed="json_extract(json_group_array({of}), '$[{index}]')",
     table_names="SELECT name FROM sqlite_master WHERE type = 'table'",

@@ -12,7 +12,7 @@ import orjson
 
 from projections.leaves import Leaf
 from service.store.ids import uuid_from
-from service.store.log import Entry, NotALog, NotEmpty, Outcome, Redaction, Row, Verdict
+from service.store.log import Entry, NotALog, NotEmpty, Outcome, Plain, Redaction, Row, Verdict
 from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS
 from service.store.sqlite import DatabaseFile, migrate, rollback
 
@@ -80,6 +80,9 @@ class SqliteLog:
 
     async def read(self, after: int, limit: int) -> list[Row]:
         return await self._rows(_READ, after, limit)
+
+    async def plain(self, after: int, limit: int) -> list[Plain]:
+        return await self._fetch(_READ, after, limit)
 
     async def leaves(self, after: int, limit: int) -> list[Leaf]:
         return [Leaf(*row) for row in await self._fetch(_LEAVES, after, limit)]

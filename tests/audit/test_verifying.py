@@ -257,6 +257,34 @@ async def test_a_version_of_the_past_that_differs_is_named(followed: Settings) -
     assert await faults(followed) == [f"row of version 0 of incident {id} differs in name"]
 
 
+@pytest.mark.parametrize("until", ["to_position", "-1"])
+async def test_a_version_that_no_event_made_is_named(followed: Settings, until: str) -> None:
+    id = await an_incident(followed)
+    await derived(
+        followed,
+        f"CREATE TABLE copied AS SELECT * FROM {PAST} WHERE id = '{id}' AND occ_lock = 0",
+        f"UPDATE copied SET occ_lock = 99, to_position = {until}",
+        f"INSERT INTO {PAST} SELECT * FROM copied",
+    )
+    assert await faults(followed) == [f"row of version 99 of incident {id} is there, and no event says so"]
+
+
+async def test_a_version_of_the_past_that_is_gone_is_named(followed: Settings) -> None:
+    id = await an_incident(followed)
+    await derived(followed, f"DELETE FROM {PAST} WHERE id = '{id}' AND occ_lock = 0")
+    assert await faults(followed) == [f"row of version 0 of incident {id} is gone"]
+
+
+async def test_a_row_of_what_is_no_id_is_named(followed: Settings) -> None:
+    await derived(
+        followed,
+        f"CREATE TABLE copied AS SELECT * FROM {PAST} WHERE occ_lock = 0 AND id = '{await an_incident(followed)}'",
+        "UPDATE copied SET id = 'nobody'",
+        f"INSERT INTO {PAST} SELECT * FROM copied",
+    )
+    assert await faults(followed) == ["row of incident nobody is there, and the log has no such incident"]
+
+
 async def test_a_row_that_is_gone_is_named(followed: Settings) -> None:
     id = await an_incident(followed)
     await derived(followed, f"DELETE FROM {INCIDENTS} WHERE id = '{id}'")

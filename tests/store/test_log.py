@@ -5,6 +5,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from projections.leaves import microseconds_of
 from service.audit.verify.contents import leaf_of_row
 from service.store.log import Entry, Log, Outcome, Row, Verdict
 from tests.domain.examples import TENANT
@@ -156,6 +157,21 @@ class TestLog:
         assert sorted(whole, key=lambda row: row.position) == await log.read(0, 10)
         assert await log.by_aggregate((A, 0), 2) == whole[1:3]
         assert await log.by_aggregate((B, 1), 2) == []
+
+    async def test_its_rows_are_read_as_plain_values_too(self, engine: Engine, log: Log) -> None:
+        keyed = entry(A, 0)._replace(command_id=UUID(int=7))
+        await append(log, keyed, entry(B, 0))
+        await engine.sql("UPDATE log SET state = NULL, salt = NULL WHERE notification_id = 2")
+        assert [tuple(row) for row in await log.plain(0, 10)] == [
+            (
+                row.position, row.originator_id.hex, row.originator_version, row.topic, row.state, row.tenant_id,
+                row.subject_id.hex, microseconds_of(row.recorded_at), row.command_id and row.command_id.hex, row.salt,
+                row.digest,
+            )
+            for row in await log.read(0, 10)
+        ]  # fmt: skip
+        assert [row[0] for row in await log.plain(1, 10)] == [2]
+        assert [row[0] for row in await log.plain(0, 1)] == [1]
 
     async def test_its_leaves_are_the_columns_of_its_rows(self, engine: Engine, log: Log) -> None:
         await append(log, entry(A, 0), entry(B, 0))

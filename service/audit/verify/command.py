@@ -8,6 +8,7 @@ from service.audit.notes import NoteInvalid, Verifier
 from service.audit.verify.database import verify_store
 from service.audit.verify.export_walk import verify_export
 from service.audit.verify.report import show
+from service.garbage import settle
 from service.settings import Settings
 
 SOUND: Final = 0
@@ -16,6 +17,7 @@ FAULTS: Final = 1
 
 def verify(settings: Settings, *, file: Path | None, key: Path | None, checkpoint: Path | None, json: bool) -> int:
     """Returns the exit code. Raises NoteInvalid, OSError and what opening a store or an export raises."""
+    settle()
     keys = [] if key is None else keys_in(key)
     notes = [] if checkpoint is None else [checkpoint.read_text()]
     if file is None:

@@ -1,20 +1,19 @@
-"""Rows of the read models against what their events make of them."""
+"""Aggregates by themselves: what the read models have of each against a fold of its events, and how differences are
+named."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 
-from domain.comment import Comment
-from domain.event import Recorded
-from domain.incident import Incident
 from projections.database import Database
-from projections.read_models import ReadModels
+from service.audit.verify.contents import UNSOUND
 from service.audit.verify.findings import Fault
-from service.audit.verify.model_tables import ModelTable, Row, Wanted, rows_of, tables_of
-from service.audit.verify.rebuilt import Rebuilt
-from service.store.sqlite import DIALECT
+from service.audit.verify.folds import Fold, Told, folded
+from service.audit.verify.model_tables import PAST, ModelTable, grouped, rows_of
+from service.audit.verify.told import Row
 
 
 class Difference(NamedTuple):
@@ -25,76 +24,66 @@ class Difference(NamedTuple):
 
 
 class Comparison:
-    def __init__(self, database: Database, models: ReadModels, rebuilt: Rebuilt) -> None:
-        self._database, self._rebuilt = database, rebuilt
-        self._tables = tables_of(models)
-        self.matched = dict.fromkeys((table.name for table in self._tables), 0)
+    """`upto`: rows that were made by events beyond this position are not counted."""
+
+    def __init__(self, database: Database, tables: Sequence[ModelTable], upto: int) -> None:
+        self._database, self._tables, self._upto = database, tables, upto
+        self.matched: Counter[str] = Counter()
         """Rows that belong to events, by table."""
 
-    async def of(self, facts: Sequence[Recorded]) -> list[Difference]:
-        """`facts` are whole aggregates. Raises LookupError where the events of one do not follow each other."""
-        wanted, aggregates = _wanted(facts)
+    async def of(self, aggregates: Sequence[Sequence[Told]], *, again: bool = False) -> list[Difference]:
+        """Each with all of its events. Rows that are looked at `again` were counted before."""
         found: list[Difference] = []
-        async with self._rebuilt.of(facts) as scratch:
-            for table, (rebuilt, columns) in zip(self._tables, self._rebuilt.tables, strict=True):
-                expected = await rows_of(scratch, rebuilt, columns, wanted, DIALECT.among)
-                among = self._database.dialect.among
-                actual = await rows_of(self._database, table, columns, wanted, among)
-                self.matched[table.name] += len(actual)
-                if expected != actual:
-                    for key in sorted({*expected, *actual}, key=str):
-                        text = _difference(table, columns, expected.get(key), actual.get(key))
-                        if text:
-                            named = dict(zip(table.keys, key, strict=True))
-                            found.append(Difference(aggregates[str(named[table.of])], Fault("ROW_DIFFERS", text)))
+        whole: list[tuple[UUID, Fold, list[Row]]] = []
+        for events in aggregates:
+            id = UUID(events[0].id)
+            try:
+                whole.append((id, *folded(events)))
+            except UNSOUND as error:
+                text = f"events of aggregate {id} that do not follow each other: {error}"
+                found.append(Difference(id, Fault("EVENTS_CONTRADICT", text)))
+        for table in self._tables:
+            of_kind = [one for one in whole if one[1].kind == table.kind]
+            actual = await rows_of(self._database, table, [fold.place for _, fold, _ in of_kind]) if of_kind else {}
+            for id, fold, past in of_kind:
+                rows = actual.get(fold.place, [])
+                if not again:
+                    self._count(table, rows)
+                expected = past if table.what == PAST else fold.rows(table.what)
+                if rows != expected:
+                    faults = _faults(table, grouped(expected, table), grouped(rows, table))
+                    found += [Difference(id, fault) for fault in faults]
         return found
 
-
-def _wanted(facts: Iterable[Recorded]) -> tuple[Wanted, dict[str, UUID]]:
-    """And the aggregate that each row's owner is."""
-    incidents: dict[str, dict[str, None]] = {}
-    comments: dict[str, dict[tuple[str, str], None]] = {}
-    definitions: dict[str, None] = {}
-    aggregates: dict[str, UUID] = {}
-    seen: UUID | None = None
-    for fact in facts:
-        event: Any = fact.event
-        if event.originator_id is seen:
-            continue
-        seen = event.originator_id
-        id = str(seen)
-        if isinstance(event, Incident.Event):
-            incidents.setdefault(event.tenant_id, {})[id] = None
-            aggregates[id] = event.originator_id
-        elif isinstance(event, Comment.Event):
-            comments.setdefault(event.tenant_id, {})[str(event.incident_id), id] = None
-            aggregates[id] = event.originator_id
-        else:
-            definitions[event.tenant_id] = None
-            aggregates[event.tenant_id] = event.originator_id
-    wanted = Wanted(
-        {tenant_id: list(ids) for tenant_id, ids in incidents.items()},
-        {tenant_id: list(pairs) for tenant_id, pairs in comments.items()},
-        list(definitions),
-    )
-    return wanted, aggregates
+    def _count(self, table: ModelTable, rows: Sequence[Row]) -> None:
+        if table.since:
+            since = table.columns.index(table.since)
+            rows = [row for row in rows if row[since] <= self._upto]
+        self.matched[table.what] += len(rows)
 
 
-def _difference(table: ModelTable, columns: Sequence[str], expected: Row | None, actual: Row | None) -> str:
+def _faults(table: ModelTable, expected: dict[Any, Row], actual: dict[Any, Row]) -> Iterator[Fault]:
+    for key in sorted({*expected, *actual}, key=str):
+        text = _difference(table, expected.get(key), actual.get(key))
+        if text:
+            yield Fault("ROW_DIFFERS", text)
+
+
+def _difference(table: ModelTable, expected: Row | None, actual: Row | None) -> str:
     """Empty where the two say the same."""
     row = expected or actual or ()
-    name = row_name(table, dict(zip(columns, row, strict=True)))
+    name = row_name(table, dict(zip(table.columns, row, strict=True)))
     if actual is None:
         return f"{name} is gone"
     if expected is None:
         return f"{name} is there, and no event says so"
-    members = dict.fromkeys(_members(columns, expected, actual))
+    members = dict.fromkeys(_members(table.columns, expected, actual))
     return f"{name} differs in {', '.join(members)}" if members else ""
 
 
 def row_name(table: ModelTable, row: dict[str, Any]) -> str:
     """As faults call it."""
-    of = f"tenant {row['tenant_id']}" if table.kind == "definitions" else f"{table.kind} {row[table.of]}"
+    of = f"tenant {row['tenant_id']}" if table.kind == "definitions" else f"{table.kind} {row[table.place[-1]]}"
     if "name" in table.keys:
         return f"row of attribute {row['name']} of {of}"
     return f"row of version {row['occ_lock']} of {of}" if "occ_lock" in table.keys else f"row of {of}"

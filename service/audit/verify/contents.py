@@ -1,12 +1,19 @@
 """Whether an event's content is what was recorded, and says the same as the columns beside it."""
 
+from datetime import datetime
 from hashlib import sha256
+from typing import Any, Final
+
+from eventsourcing.persistence import MapperDeserialisationError as NotDecoded
 
 from domain.event import Recorded
 from projections.leaves import Leaf, microseconds_of
 from service.audit.verify.findings import Fault, events
 from service.store.log import Row
-from service.store.mapper import UnreadableEvent, recorded_of
+from service.store.mapper import UnreadableEvent, members_of, recorded_of
+
+UNSOUND: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, UnreadableEvent, NotDecoded)
+"""What is raised by events that cannot be read, or that do not fit each other."""
 
 
 def is_whole(row: Row) -> bool:
@@ -24,7 +31,27 @@ def read(row: Row) -> Recorded | Fault:
         return _contradicts(row, "subject_id")
     if row.command_id is not None and row.command_id != fact.event.command_id:
         return _contradicts(row, "command_id")
+    if fact.event.tenant_id != row.tenant_id:
+        return _contradicts(row, "tenant_id")
     return fact
+
+
+def members(
+    topic: str, state: bytes, tenant_id: str, id: str, subject_id: str, command_id: str | None
+) -> dict[str, Any]:
+    """What `read` finds in an event that is no fault, without making one: its members, ids and times coded or not.
+
+    Raises one of UNSOUND where `read` has to tell what is wrong.
+    """
+    found = members_of(topic, state)
+    at, by, about = found["timestamp"], found["command_id"], found.get("incident_id")
+    if type(at) is dict:
+        datetime.fromisoformat(at["_data_"])
+    told = by["_data_"] if type(by) is dict else by.hex
+    subject = id if about is None else about["_data_"] if type(about) is dict else about.hex
+    if subject != subject_id or found["tenant_id"] != tenant_id or (command_id is not None and told != command_id):
+        raise ValueError("contradicts a column")
+    return found
 
 
 def leaf_of_row(row: Row) -> Leaf:

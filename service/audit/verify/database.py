@@ -1,26 +1,24 @@
 """The verification of a store: its log, its tree and checkpoints, and the read models that are built from it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from typing import Final
 
 from projections.lease import Leases
-from projections.read_models import FOLLOWER
-from service.app import open_leases, read_models
+from service.app import open_leases
 from service.audit.checkpoints import Checkpoints
 from service.audit.notes import NoteInvalid, Verifier
 from service.audit.tree import Tree
-from service.audit.verify.aggregate_walk import AggregateWalk
-from service.audit.verify.comparison import Comparison
 from service.audit.verify.findings import Fault, Findings
-from service.audit.verify.log_walk import LogWalk
-from service.audit.verify.rebuilt import Rebuilt
+from service.audit.verify.live_rows import LiveRows
+from service.audit.verify.log_walk import PART, LogWalk
 from service.audit.verify.report import Summary
-from service.audit.verify.totals import Totals
+from service.audit.verify.told import Row
 from service.audit.verify.trust import Claims, Trust
 from service.engines import Engine, open_engine
 from service.progress import progress
 from service.settings import Settings
+from service.store.log import Plain
 
 STATEMENT_SECONDS: Final = 600.0
 """What one statement may take: some look at a whole table."""
@@ -35,8 +33,9 @@ async def verify_store(settings: Settings, keys: Sequence[Verifier], notes: Sequ
         checkpoints = Checkpoints(engine.kept)
         trust = Trust(findings, keys or await _kept_keys(checkpoints, findings))
         claims = [claim for note in notes if (claim := trust.claim(note, "the checkpoint that was given")) is not None]
-        summary = await _walk_log(engine, leases, findings, Claims(checkpoints, trust, claims))
-        await _walk_aggregates(engine, leases, findings, summary)
+        rows = await LiveRows.open(engine, leases, findings)
+        summary = await _walk(engine, leases, findings, Claims(checkpoints, trust, claims), rows)
+        await rows.end(summary)
     return summary, findings
 
 
@@ -48,7 +47,7 @@ async def _kept_keys(checkpoints: Checkpoints, findings: Findings) -> list[Verif
         return []
 
 
-async def _walk_log(engine: Engine, leases: Leases, findings: Findings, claims: Claims) -> Summary:
+async def _walk(engine: Engine, leases: Leases, findings: Findings, claims: Claims, rows: LiveRows) -> Summary:
     tree = Tree(engine.database, leases, str(engine.log.log_id))
     size = await tree.size()  # before the head: the tree is never ahead of the log
     head = await engine.log.head()
@@ -58,34 +57,24 @@ async def _walk_log(engine: Engine, leases: Leases, findings: Findings, claims: 
         return dict(await tiles.of_level(engine.database, level, first, count)) if size else {}
 
     walk = LogWalk(findings, engine.log.leaves, read, size)
-    with progress("events in order", head) as done:
-        while walk.position < head:
-            await walk.part(head, await claims.upto(walk.next(head)))
-            done(walk.position)
+
+    async def part(after: int) -> tuple[list[Plain], Sequence[Row]]:
+        last = min(after + PART, head)
+        found = [row for row in await engine.log.plain(after, last - after) if row[0] <= last]
+        return found, await rows.past(found, after + 1, last)
+
+    aggregates = 0
+    coming = asyncio.create_task(part(0))
+    try:
+        with progress("events in order", head) as done:
+            while walk.position < head:
+                events, past = await coming
+                coming = asyncio.create_task(part(walk.next(head)))
+                await walk.part(head, await claims.upto(walk.next(head)), events)
+                await rows.part(events, past)
+                aggregates += sum(row[2] == 0 for row in events)
+                done(walk.position)
+    finally:
+        coming.cancel()
     walk.end(head, await claims.upto(None))
-    return Summary(f"the log {engine.log.log_id}", head, size, claims.count)
-
-
-async def _walk_aggregates(engine: Engine, leases: Leases, findings: Findings, summary: Summary) -> None:
-    async def position() -> int:
-        state = await leases.state(FOLLOWER)
-        return 0 if state is None else state.position
-
-    state = await leases.state(FOLLOWER)
-    async with AsyncExitStack() as opened:
-        comparison = None
-        if state is None or state.log_id != str(engine.log.log_id):
-            findings.note("there are no read models of this log: none are compared")
-        else:
-            models = read_models(engine, state.generation)
-            await engine.database.define(models.tables())
-            rebuilt = await opened.enter_async_context(Rebuilt.open())
-            comparison = Comparison(engine.database, models, rebuilt)
-        walk = AggregateWalk(findings, engine.log, comparison, position)
-        with progress("events by aggregate", summary.events) as done:
-            await walk.run(done)
-        summary.aggregates = walk.aggregates
-        if comparison is not None and state is not None:
-            totals = Totals(findings, engine.log, engine.database, models)
-            await totals.check_counts()
-            summary.rows = await totals.check_owners(state.position, comparison.matched)
+    return Summary(f"the log {engine.log.log_id}", head, size, claims.count, aggregates)

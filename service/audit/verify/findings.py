@@ -18,9 +18,9 @@ class Fault(NamedTuple):
 
 class Findings:
     def __init__(self) -> None:
-        self.notes: list[str] = []
         self.count = 0
         self._faults: dict[str, Fault] = {}
+        self._notes: dict[str, None] = {}
 
     def __iter__(self) -> Iterator[Fault]:
         """By position, those about no position last."""
@@ -34,9 +34,13 @@ class Findings:
             if len(self._faults) < MAX_LISTED:
                 self._faults[fault.text] = fault
 
+    @property
+    def notes(self) -> list[str]:
+        return [*self._notes]
+
     def note(self, text: str) -> None:
-        if len(self.notes) < MAX_LISTED:
-            self.notes.append(text)
+        if len(self._notes) < MAX_LISTED:
+            self._notes[text] = None
 
     def about(self, position: int) -> bool:
         """Whether something is known of the event there."""

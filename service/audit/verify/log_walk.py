@@ -7,13 +7,14 @@ Once they differ from the log, a second tree is grown of what the log says: a ch
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
-from projections.leaves import Leaf
+from projections.leaves import Leaf, leaf_hash
 from projections.tiles import HASH_BYTES, TILE, Edge, hashes_of
 from service.audit.verify.findings import Fault, Findings, events
 from service.audit.verify.places import REACH, differ, named
 from service.audit.verify.trust import Claim
+from service.store.log import Plain
 
-PART: Final = 16 * TILE
+PART: Final = 8 * TILE
 """Positions that are looked at together."""
 
 ReadLeaves = Callable[[int, int], Coroutine[Any, Any, Sequence[Leaf]]]
@@ -24,10 +25,6 @@ ReadTiles = Callable[[int, int, int], Coroutine[Any, Any, Mapping[int, bytes]]]
 
 _NOTHING: Final = bytes(HASH_BYTES)
 _IN_TREE: Final = "altered in the tree, not in the log"
-
-
-async def no_tiles(_level: int, _first: int, _count: int) -> Mapping[int, bytes]:
-    return {}
 
 
 class LogWalk:
@@ -46,20 +43,20 @@ class LogWalk:
         """Where the next part ends."""
         return min(self.position + PART, head)
 
-    async def part(self, head: int, claims: Sequence[Claim]) -> None:
-        """The next positions, at most up to `head`; `claims` are those about sizes within."""
+    async def part(self, head: int, claims: Sequence[Claim], rows: Sequence[Plain]) -> None:
+        """The next positions, at most up to `head`: `rows` are those within, `claims` those about sizes within."""
         first, last = self.position + 1, self.next(head)
-        rows = await self._leaves(self.position, PART + REACH)
-        found = {leaf.position: leaf for leaf in rows if leaf.position <= last + REACH}
-        hashes = {position: leaf.hash for position, leaf in found.items()}
-        tree = await self._of_tree(first, last + REACH)
-        if differ(hashes, tree, first, last):
-            self._suspected += named(found, tree, first, last)
-            self._of_log = self._of_log or self._edge.copy()
+        hashes = [
+            leaf_hash(position, tenant_id, id, version, topic, at, digest)
+            for position, id, version, topic, _, tenant_id, _, at, _, _, digest in rows
+        ]
+        taken: Sequence[bytes] = hashes
+        if not _dense(rows, first, last) or not await self._in_tree(hashes, first):
+            taken, hashes = await self._doubted(rows, hashes, first, last)
         for claim in claims:
-            await self._grow(claim.size, tree, hashes)
+            await self._grow(claim.size, taken, hashes, first)
             self._judge(claim)
-        await self._grow(last, tree, hashes)
+        await self._grow(last, taken, hashes, first)
         self.position = last
 
     def end(self, head: int, claims: Sequence[Claim]) -> None:
@@ -70,6 +67,33 @@ class LogWalk:
         for claim in claims:
             self._findings.add([_cut(head, f"before checkpoint {claim.size} (a restore or a cut)")])
 
+    async def _in_tree(self, hashes: Sequence[bytes], first: int) -> bool:
+        """Whether the tree has just these, from a position on and as far as it goes."""
+        count = min(len(hashes), self._size - first + 1)
+        if self._of_log is not None or (first - 1) % TILE:
+            return False
+        if count <= 0:
+            return True
+        low = (first - 1) // TILE
+        tiles = await self._tiles(0, low, (count - 1) // TILE + 1)
+        there = b"".join(tiles[number] for number in sorted(tiles))
+        return there[: count * HASH_BYTES] == b"".join(hashes[:count])
+
+    async def _doubted(
+        self, rows: Sequence[Plain], hashes: Sequence[bytes], first: int, last: int
+    ) -> tuple[list[bytes], list[bytes]]:
+        """Name what differs; returns for each position what the tree has or else the log, and what the log has."""
+        beyond = [leaf for leaf in await self._leaves(last, REACH) if leaf.position <= last + REACH]
+        found = {leaf.position: leaf for leaf in (*map(_leaf, rows), *beyond)}
+        of_log = dict(zip((row[0] for row in rows), hashes, strict=True))
+        tree = await self._of_tree(first, last + REACH)
+        if differ(of_log, tree, first, last):
+            self._suspected += named(found, tree, first, last)
+            self._of_log = self._of_log or self._edge.copy()
+        positions = range(first, last + 1)
+        there = [of_log.get(n) or _NOTHING for n in positions]
+        return [tree.get(n) or hash_ for n, hash_ in zip(positions, there, strict=True)], there
+
     async def _of_tree(self, first: int, last: int) -> dict[int, bytes]:
         """What the tree has for each position."""
         last = min(last, self._size)
@@ -79,11 +103,13 @@ class LogWalk:
             self._findings.add([events("TREE_ALTERED", gone[0], gone[-1], "not in the tree: its tiles are gone")])
         return tree
 
-    async def _grow(self, upto: int, tree: Mapping[int, bytes], hashes: Mapping[int, bytes]) -> None:
-        positions = range(self._edge.size + 1, upto + 1)
-        changed = self._edge.grow(tree.get(n) or hashes.get(n) or _NOTHING for n in positions)
+    async def _grow(self, upto: int, taken: Sequence[bytes], hashes: Sequence[bytes], first: int) -> None:
+        """Both lists begin with the position `first`."""
+        after = self._edge.size - first + 1
+        upto = max(after, upto - first + 1)
+        changed = self._edge.grow(taken[after:upto])
         if self._of_log is not None:
-            self._of_log.grow(hashes.get(n) or _NOTHING for n in positions)
+            self._of_log.grow(hashes[after:upto])
         for (level, number), tile in changed.items():
             there = min(len(tile), (self._size // TILE**level - number * TILE) * HASH_BYTES)
             if level and there > 0:
@@ -121,6 +147,14 @@ async def leaves_of_tree(tiles: ReadTiles, first: int, last: int) -> dict[int, b
         for position, hash_ in enumerate(hashes_of(tile), start=number * TILE + 1)
         if first <= position <= last
     }
+
+
+def _dense(rows: Sequence[Plain], first: int, last: int) -> bool:
+    return len(rows) == last - first + 1 and rows[0][0] == first and rows[-1][0] == last
+
+
+def _leaf(row: Plain) -> Leaf:
+    return Leaf(row[0], row[5], row[1], row[2], row[3], row[7], row[10])
 
 
 def _cut(head: int, what: str) -> Fault:

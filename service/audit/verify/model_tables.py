@@ -1,73 +1,87 @@
-"""The read models' tables as rows with keys, whichever database they are in."""
+"""The read models' tables as rows with keys, each of an aggregate."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
-from projections.database import Database, Rows
+import orjson
+
+from projections import attribute_definitions, comments, incident_attributes
+from projections.database import Database, Dialect
 from projections.read_models import ReadModels
+from projections.versions import Version
+from service.audit.verify.told import Row
 
-Row = tuple[Any, ...]
+Place = tuple[str, ...]
+"""Where rows of an aggregate are: the tenant, of a comment its incident, the aggregate's id; of a schema the tenant."""
+
+
+PAST: Final = "past_incidents"
 
 
 class ModelTable(NamedTuple):
-    """`of`: the column that names the aggregate, which is what `kind` says. `since`: the position that made a row."""
+    """`what`: its name in every generation. `kind`: of what aggregates it has rows. `place`: the columns of a `Place`.
+    `since`: the column with the position that made a row, empty where there is none."""
 
+    what: str
     name: str
     kind: str
-    of: str
+    place: tuple[str, ...]
     keys: tuple[str, ...]
     since: str
+    columns: tuple[str, ...]
 
 
 def tables_of(models: ReadModels) -> list[ModelTable]:
-    incidents, comments, definitions = models.incidents, models.comments, models.definitions
-    attributes = incidents.attributes
-    incident = ("tenant_id", "incident_id", "name")
+    incidents, attributes = models.incidents, models.incidents.attributes
+    id, incident = ("tenant_id", "id"), ("tenant_id", "incident_id")
+    versions, values = Version._fields, incident_attributes.COLUMNS
+    until, since = ("to_position",), "from_position"
+    comment = (*incident, "id")
     return [
-        ModelTable(incidents.table, "incident", "id", ("tenant_id", "id"), "from_position"),
-        ModelTable(incidents.past.table, "incident", "id", ("tenant_id", "id", "occ_lock"), "from_position"),
-        ModelTable(attributes.table, "incident", "incident_id", incident, "from_position"),
-        ModelTable(attributes.past, "incident", "incident_id", (*incident, "from_position"), "from_position"),
-        ModelTable(comments.table, "comment", "id", ("tenant_id", "incident_id", "id"), "position"),
-        ModelTable(definitions.table, "definitions", "tenant_id", ("tenant_id", "name"), ""),
-    ]
+        ModelTable("incidents", incidents.table, "incident", id, id, since, versions),
+        ModelTable(
+            PAST, incidents.past.table, "incident", id, (*id, "occ_lock"), since, (*versions, *until)
+        ),
+        ModelTable("incident_attributes", attributes.table, "incident", incident, (*incident, "name"), since, values),
+        ModelTable(
+            "past_attributes", attributes.past, "incident", incident, (*incident, "name", since), since,
+            (*values, *until),
+        ),
+        ModelTable("comments", models.comments.table, "comment", comment, comment, "position", comments.COLUMNS),
+        ModelTable(
+            "attribute_definitions", models.definitions.table, "definitions", ("tenant_id",), ("tenant_id", "name"),
+            "", attribute_definitions.COLUMNS,
+        ),
+    ]  # fmt: skip
 
 
-class Wanted(NamedTuple):
-    """Aggregates by tenant; of comments, their incidents too, for that is how they are found."""
-
-    incidents: Mapping[str, Sequence[str]]
-    comments: Mapping[str, Sequence[tuple[str, str]]]
-    definitions: Sequence[str]
-
-    @property
-    def tenants(self) -> Iterable[str]:
-        return sorted({*self.incidents, *self.comments, *self.definitions})
-
-
-async def rows_of(
-    database: Database | Rows, table: ModelTable, columns: Sequence[str], wanted: Wanted, among: Any
-) -> dict[Row, Row]:
-    """The rows that these aggregates have, by key."""
-    places = [columns.index(key) for key in table.keys]
-    found: dict[Row, Row] = {}
-    for tenant_id in wanted.tenants:
-        condition, args = _condition(table, wanted, tenant_id, among)
-        if condition is None:
-            continue
-        sql = f"SELECT {', '.join(columns)} FROM {table.name} WHERE tenant_id = $1{condition}"  # noqa: S608
-        for row in await database.fetch(sql, tenant_id, *args):
-            found[tuple(row[place] for place in places)] = tuple(row)
+async def rows_of(database: Database, table: ModelTable, places: Iterable[Place]) -> dict[Place, list[Row]]:
+    """The rows that these aggregates have, by their places."""
+    found: dict[Place, list[Row]] = {}
+    place_of = _of(table, table.place)
+    for row in await database.fetch(_statement(table, database.dialect), orjson.dumps([*places]).decode()):
+        found.setdefault(place_of(row), []).append(tuple(row))
     return found
 
 
-def _condition(table: ModelTable, wanted: Wanted, tenant_id: str, among: Any) -> tuple[str | None, list[Any]]:
-    if table.kind == "definitions":
-        return ("", []) if tenant_id in wanted.definitions else (None, [])
-    if table.kind == "comment":
-        pairs = wanted.comments.get(tenant_id, ())
-        incidents = sorted({incident_id for incident_id, _ in pairs})
-        args = [incidents, [id for _, id in pairs]]
-        return (f" AND {among('incident_id', 2)} AND {among('id', 3)}", args) if pairs else (None, [])
-    ids = list(wanted.incidents.get(tenant_id, ()))
-    return (f" AND {among(table.of, 2)}", [ids]) if ids else (None, [])
+def _statement(table: ModelTable, dialect: Dialect) -> str:
+    wanted = [f"wanted_{column}" for column in table.place]
+    same = " AND ".join(f"{column} = {name}" for column, name in zip(table.place, wanted, strict=True))
+    # What is wanted comes first: no planner is to read the table and look for each of its rows in the list.
+    return f"""SELECT {", ".join(table.columns)} FROM ({dialect.rows_in(1, wanted)}) AS wanted
+               CROSS JOIN {table.name} WHERE {same}"""  # noqa: S608 - names of our own
+
+
+def grouped(rows: Sequence[Row], table: ModelTable) -> dict[Any, Row]:
+    """By their keys."""
+    key_of = _of(table, table.keys)
+    return {key_of(row): row for row in rows}
+
+
+def _of(table: ModelTable, columns: Sequence[str]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """What gives these columns of a row."""
+    places = [table.columns.index(column) for column in columns]
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda row: (row[places[0]],)
