@@ -13,7 +13,7 @@ from projections.follower import Stopped
 from projections.lease import Lease, LeaseLost, Leases
 from projections.read_models import Changes, ReadModels
 
-FOLDED = 50
+FOLDED = 100
 """Events that a follower best brings at once: they are folded while the processor still has them at hand."""
 WRITTEN = 2_000
 """Events in one transaction."""

@@ -60,9 +60,11 @@ def serve() -> None:
 @cli.command()
 def migrate() -> None:
     """Bring the schema up to date, as `serve` does first where its user may; build read models of a new version."""
+    import uvloop  # noqa: PLC0415
+
     from service.migrating import migrate as bring_up_to_date  # noqa: PLC0415
 
-    asyncio.run(bring_up_to_date(read_environment()))
+    uvloop.run(bring_up_to_date(read_environment()))
 
 
 @cli.command()
