@@ -108,7 +108,7 @@ class IncidentFold:
         return (
             tenant_id, id, self._deleted, self.version, document["name"] or "", document["status"], document["type"],
             document["severity"], document["reported_by"] or "", document["next_update"], self._date,
-            int(document["backdated"]), self._created, self._at, self._since, self._searched.text, written,
+            1 if document["backdated"] else 0, self._created, self._at, self._since, self._searched.text, written,
         )  # fmt: skip
 
     def _touch(self, position: int, version: int, at: int, content: Content) -> None:

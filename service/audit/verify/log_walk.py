@@ -14,7 +14,7 @@ from service.audit.verify.places import REACH, differ, named
 from service.audit.verify.trust import Claim
 from service.store.log import Plain
 
-PART: Final = 8 * TILE
+PART: Final = 16 * TILE
 """Positions that are looked at together."""
 
 ReadLeaves = Callable[[int, int], Coroutine[Any, Any, Sequence[Leaf]]]

@@ -21,8 +21,7 @@ def dashed(id: str) -> str:
 
 def utc(at: int) -> str:
     """Of microseconds since 1970, a time as clients see it."""
-    seconds, fraction = divmod(at, 1_000_000)
-    return f"{_second(seconds)}.{fraction:06d}Z"
+    return "%s.%06dZ" % (_second(at // 1_000_000), at % 1_000_000)  # noqa: UP031 - quicker than an f-string here
 
 
 @lru_cache(maxsize=1024)
