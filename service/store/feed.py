@@ -69,7 +69,7 @@ class Feed:
         """What this process has just committed, its positions rising."""
         for fact in recorded:
             if fact.position == self.head.value + 1:
-                self._take(fact)
+                self._take(fact, fact.event.tenant_id)
             elif fact.position > self.head.value:
                 self.ring()  # another process wrote in between: read that first
                 return
@@ -160,18 +160,18 @@ class Feed:
 
     def _take_row(self, row: Row) -> None:
         try:
-            self._take(told_of(row))
+            self._take(told_of(row), row.tenant_id)
         except UnreadableEvent:
             # Whoever follows meets it in the log; here only the head moves on, and no cache may miss it.
             self._forget(row.originator_id)
             self._tell(row.tenant_id, row.originator_id, row.originator_version, row.position)
 
-    def _take(self, fact: Fact) -> None:
+    def _take(self, fact: Fact, tenant_id: str) -> None:
         placed = fact if isinstance(fact, Erased) else fact.event
         if isinstance(placed, Erasing):
             self._forget(placed.originator_id)
         self._window.append(fact)
-        self._tell(placed.tenant_id, placed.originator_id, placed.originator_version, fact.position)
+        self._tell(tenant_id, placed.originator_id, placed.originator_version, fact.position)
 
     def _forget(self, originator_id: UUID) -> None:
         self._pages.forget()
