@@ -1,10 +1,13 @@
 """Whoever builds something anew: one at a time, by a lease that those who were killed hold for a moment longer."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from math import ceil
+from typing import Protocol
 
 from projections.follower import LOOK_SECONDS
-from projections.lease import LEASE_SECONDS, FollowerState, Lease, Leases
+from projections.lease import LEASE_SECONDS, FollowerState, Lease, LeaseLost, Leases
 from service.store.sqlite import InUse
 
 RUNNING = "another rebuild is running"
@@ -18,6 +21,22 @@ async def builders_lease(leases: Leases, name: str) -> tuple[Lease, FollowerStat
     if lease is None or before is None:
         raise InUse(RUNNING)
     return lease, before
+
+
+class Builder(Protocol):
+    @property
+    def lease(self) -> Lease: ...
+
+
+@asynccontextmanager
+async def held(leases: Leases, builder: Builder) -> AsyncIterator[None]:
+    """The lease is given back at the end. Raises InUse where somebody else has taken it meanwhile."""
+    try:
+        yield
+    except LeaseLost:
+        raise InUse(RUNNING) from None
+    finally:
+        await leases.release(builder.lease)
 
 
 async def _lease(leases: Leases, name: str) -> Lease | None:

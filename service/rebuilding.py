@@ -17,11 +17,10 @@ from projections.loading import FOLDED, Loading
 from projections.read_models import FOLLOWER, REBUILD, ReadModels
 from projections.remembered import Remembered
 from service.app import open_leases, read_models
-from service.builders import RUNNING, builders_lease
+from service.builders import builders_lease, held
 from service.engines import Engine
 from service.generations import drop_unused, of_this_release
 from service.progress import progress
-from service.store.sqlite import InUse
 from service.yielding import Yielding
 
 REMEMBERED_BYTES = 4_000_000
@@ -199,9 +198,5 @@ async def rebuilding(engine: Engine) -> AsyncIterator[Rebuilding]:
     if before.log_id != str(engine.log.log_id):
         lease = replace(lease, position=0)
     one = Rebuilding(engine, leases, lease)
-    try:
+    async with held(leases, one):
         yield one
-    except LeaseLost:
-        raise InUse(RUNNING) from None
-    finally:
-        await leases.release(one.lease)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from projections.audit_tree import FOLLOWER, REBUILD, AuditTree
 from projections.comparison import MAX_SHOWN
 from projections.follower import Follower
-from projections.lease import Lease, LeaseLost, Leases
+from projections.lease import Lease, Leases
 from projections.leaves import Leaf
 from projections.merkle import Nodes, root
 from projections.tiles import HASH_BYTES, TILE, Tiles, generations, hashes_of
@@ -19,12 +19,11 @@ from service.audit.auditing import open_tree
 from service.audit.checkpoint import origin_of
 from service.audit.checkpoints import Checkpoints
 from service.audit.errors import TreeDiverged
-from service.builders import RUNNING, builders_lease
+from service.builders import builders_lease, held
 from service.engines import Engine, open_engine
 from service.progress import progress
 from service.settings import Settings
 from service.store.log import Log
-from service.store.sqlite import InUse
 
 BATCH = 2_000
 """Leaves in one transaction."""
@@ -174,12 +173,8 @@ async def tree_rebuilding(engine: Engine) -> AsyncIterator[TreeRebuilding]:
     await open_tree(engine, leases)
     lease, _ = await builders_lease(leases, REBUILD)
     one = TreeRebuilding(engine, leases, lease)
-    try:
+    async with held(leases, one):
         yield one
-    except LeaseLost:
-        raise InUse(RUNNING) from None
-    finally:
-        await leases.release(one.lease)
 
 
 def _tell(found: TreeDifferences | None) -> None:
