@@ -104,6 +104,16 @@ async def test_an_altered_content_is_named(followed: Settings) -> None:
     assert await faults(followed) == ["event 42 altered: its content does not have its digest"]
 
 
+async def test_an_altered_word_that_no_row_shows_is_named(followed: Settings) -> None:
+    """It is as readable as before, and nothing that is derived from it differs."""
+    before, after = '"trace_id":"', '"trace_id":"0'
+    text = "convert_from(state, 'UTF8')" if followed.postgres else "CAST(state AS text)"
+    altered = f"replace({text}, '{before}', '{after}')"
+    state = f"convert_to({altered}, 'UTF8')" if followed.postgres else f"CAST({altered} AS blob)"
+    await log(followed, f"UPDATE log SET state = {state} WHERE notification_id = 42")
+    assert await faults(followed) == ["event 42 altered: its content does not have its digest"]
+
+
 async def test_an_altered_digest_is_named(followed: Settings) -> None:
     """Whoever alters the content may fit the digest to it; the tree has the one that was recorded."""
     await log(followed, "UPDATE log SET digest = salt WHERE notification_id = 42")
