@@ -41,7 +41,7 @@ def main() -> None:
         two = [stack.enter_context(_service(folder, "two", shared)) for _ in range(2)]
         file = stack.enter_context(_service(folder, "file", f"sqlite:///{folder}/file/ims.db"))
 
-        rates = _rates({"one": [one], "two": two, "sqlite": [file]}, folder)
+        rates = _rates({"one": [one], "two": two, "sqlite": [file]})
         _say(f"creates at {2 * CONNECTIONS} connections: one process {rates['one']:,.0f}/s, two on one PostgreSQL "
              f"{rates['two']:,.0f}/s, {rates['two'] / rates['one']:.2f} × (mark: {TWO_MARK:g})")  # fmt: skip
         _say(f"creates on SQLite: {rates['sqlite']:,.0f}/s, {rates['sqlite'] / rates['one']:.2f} × PostgreSQL "
@@ -54,15 +54,13 @@ def main() -> None:
                  f"p99 {found.p99:.1f} ms, {found.p99 / found.p50:.1f} × (mark: {MIXED_MARK:g})")  # fmt: skip
 
 
-def _rates(deployments: dict[str, list[ServiceProcess]], folder: Path) -> dict[str, float]:
+def _rates(deployments: dict[str, list[ServiceProcess]]) -> dict[str, float]:
     """The same number of connections for each, spread over its processes; the first round warms up."""
-    ids = folder / "ids"
-    ids.write_text("no id is asked for\n")
     rates: dict[str, list[float]] = {name: [] for name in deployments}
     with ThreadPoolExecutor() as threads:
         for turn in range(ROUNDS + 1):
             for name, services in deployments.items():
-                loads = [_load(service, ids, turn, 2 * CONNECTIONS // len(services)) for service in services]
+                loads = [_load(service, None, turn, 2 * CONNECTIONS // len(services)) for service in services]
                 found = list(threads.map(measured, loads, [TURN_SECONDS] * len(loads)))
                 if failures := sum(one.failures for one in found):
                     raise RuntimeError(f"{name}: {failures} requests failed")
@@ -74,14 +72,13 @@ def _rates(deployments: dict[str, list[ServiceProcess]], folder: Path) -> dict[s
 
 def _mixed(service: ServiceProcess, folder: Path) -> dict[str, Measurement]:
     ids = folder / "mixed"
-    ids.write_text("\n")
-    ids.write_text("\n".join(created(_load(service, ids, 0, CONNECTIONS), MIXED_INCIDENTS)) + "\n")
+    ids.write_text("\n".join(created(_load(service, None, 0, CONNECTIONS), MIXED_INCIDENTS)) + "\n")
     loads = [_load(service, ids, turn, MIXED[kind], kind) for turn, kind in enumerate(MIXED)]
     with ThreadPoolExecutor() as threads:
         return dict(zip(MIXED, threads.map(measured, loads, [2 * TURN_SECONDS] * len(loads)), strict=True))
 
 
-def _load(service: ServiceProcess, ids: Path, turn: int, connections: int, kind: str = "create") -> Load:
+def _load(service: ServiceProcess, ids: Path | None, turn: int, connections: int, kind: str = "create") -> Load:
     port = int(service.url.rpartition(":")[2])
     return Load(port, OVERWRITE if kind == "edit" else REQUESTS[kind], service.token(), ids, turn * STRIDE, connections)
 

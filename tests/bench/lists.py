@@ -38,8 +38,7 @@ def main(incidents: int, whole: int) -> None:
         fastapi = stack.enter_context(Competitors(postgres, folder).fastapi())
         seeded(fastapi, ("list",), min(incidents, FASTAPI_INCIDENTS), folder)
         service = stack.enter_context(serving(postgres, folder, incidents))
-        token, ids = service.token(tenant=TENANT), folder / "ids"
-        ids.write_text("no id is asked for\n")
+        token = service.token(tenant=TENANT)
         page = min(DEEP_PAGE, incidents // PAGE // 2)
         requests = {
             "first page": FIRST,
@@ -48,11 +47,11 @@ def main(incidents: int, whole: int) -> None:
             "status and severity, one of 5,000": narrowed(status="NEW", severity="CRITICAL"),
         }
         port = int(service.url.rpartition(":")[2])
-        loads = {name: Load(port, request, token, ids, 0, CONNECTIONS) for name, request in requests.items()}
+        loads = {name: Load(port, request, token, None, 0, CONNECTIONS) for name, request in requests.items()}
         others = folder / "cursors"
         others.write_text("\n".join(cursors(service.url, token, page * PAGE // 2, min(DIFFERENT, page // 2))) + "\n")
         loads[OTHERS] = Load(port, BY_CURSOR, token, others, 0, CONNECTIONS)
-        loads[FASTAPI] = Load(fastapi.port, FIRST, fastapi.token, ids, 0, CONNECTIONS)
+        loads[FASTAPI] = Load(fastapi.port, FIRST, fastapi.token, None, 0, CONNECTIONS)
         results = _turns(loads)
     for name, found in results.items():
         p50, p99 = median(one.p50 for one in found), median(one.p99 for one in found)

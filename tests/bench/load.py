@@ -1,6 +1,7 @@
 """What a load generator is told and what it tells; it is wrk, or our own (loader.py) where there is none."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,13 +17,13 @@ GRACE = 60  # seconds on top of the duration after which a generator is given up
 
 @dataclass(frozen=True)
 class Load:
-    """`ids` is a file with an incident's id a line, after it its version where the request names one; `start` is where
-    this load begins among the ids and numbers."""
+    """`ids` is a file with an incident's id a line, after it its version where the request names one; None where it
+    names no incident. `start` is where this load begins among the ids and numbers."""
 
     port: int
     request: Request
     token: str
-    ids: Path
+    ids: Path | None
     start: int
     connections: int
 
@@ -68,13 +69,17 @@ def _wrk(load: Load, seconds: int) -> str:
     command += [f"--timeout={TIMEOUT}s", f"--script={SCRIPT}"]
     command += [f"--header={name}: {value}" for name, value in headers.items()]
     command += [f"http://127.0.0.1:{load.port}", "--"]
-    command += [request.method, request.target, request.body, str(load.ids), str(load.start)]
+    command += [request.method, request.target, request.body, _ids(load), str(load.start)]
     done = subprocess.run(command, check=True, text=True, capture_output=True, timeout=seconds + GRACE)
     return done.stdout.splitlines()[-1]
 
 
+def _ids(load: Load) -> str:
+    return os.devnull if load.ids is None else str(load.ids)
+
+
 def _loader(load: Load, seconds: int = 0, count: int = 0) -> str:
-    orders = json.dumps(asdict(load) | {"ids": str(load.ids), "seconds": seconds, "count": count})
+    orders = json.dumps(asdict(load) | {"ids": _ids(load), "seconds": seconds, "count": count})
     command = [sys.executable, "-m", "tests.bench.loader"]
     done = subprocess.run(
         command, input=orders, check=True, text=True, stdout=subprocess.PIPE, timeout=seconds + count / 20 + GRACE

@@ -35,8 +35,7 @@ class Entrant:
 def seeded(server: Server, kinds: tuple[str, ...], incidents: int, folder: Path) -> Entrant:
     """Create the incidents through the server's own API."""
     file = folder / f"{server.name}.ids"
-    file.write_text("")
-    load = Load(server.port, REQUESTS["create"], server.token, file, 0, SEEDING_CONNECTIONS)
+    load = Load(server.port, REQUESTS["create"], server.token, None, 0, SEEDING_CONNECTIONS)
     file.write_text("\n".join(created(load, incidents)) + "\n")
     return Entrant(server, kinds, file)
 

@@ -37,7 +37,7 @@ def main(events: int) -> None:
             _say(f"{engine}, {events:,} events: {_timed(service, events)}")
             if url:
                 with service:
-                    _say(_creates(service, folder))
+                    _say(_creates(service))
 
 
 def _timed(service: ServiceProcess, events: int) -> str:
@@ -54,14 +54,12 @@ def _timed(service: ServiceProcess, events: int) -> str:
     )
 
 
-def _creates(service: ServiceProcess, folder: Path) -> str:
+def _creates(service: ServiceProcess) -> str:
     """What is created before a rebuild and during it."""
-    ids = folder / "ids"
-    ids.write_text("no id is asked for\n")
     port, token = int(service.url.rpartition(":")[2]), service.token()
 
     def rate(turn: int) -> float:
-        load = Load(port, REQUESTS["create"], token, ids, turn * 1_000_003, CONNECTIONS)
+        load = Load(port, REQUESTS["create"], token, None, turn * 1_000_003, CONNECTIONS)
         return measured(load, TURN_SECONDS).rate
 
     rate(0)

@@ -55,9 +55,8 @@ def main(minutes: float, rate: int) -> None:
         postgres = stack.enter_context(Postgres(**POSTGRES))
         settings = {"database_url": postgres.create_database("soak"), "rate_limit": "off"}
         service = stack.enter_context(ServiceProcess(folder, settings))
-        port, token, ids = int(service.url.rpartition(":")[2]), service.token(), folder / "ids"
-        ids.write_text("no id is asked for\n")
-        load = Load(port, REQUESTS["create"], token, ids, 0, CONNECTIONS)
+        port, token = int(service.url.rpartition(":")[2]), service.token()
+        load = Load(port, REQUESTS["create"], token, None, 0, CONNECTIONS)
         created(load, FIRST)
         early = _sample(service, postgres)
         highest = median(measured(load, SECONDS).rate for _ in range(ROUNDS))

@@ -95,8 +95,6 @@ class Cost(NamedTuple):
 
 def _cost(postgres: Postgres, folder: Path) -> tuple[Cost, Cost]:
     """Without and with publishing, in turns: the medians."""
-    ids = folder / "ids"
-    ids.write_text("no id is asked for\n")
     turns: tuple[list[Cost], list[Cost]] = [], []
     with (
         RedisServer(**REDIS) as redis,
@@ -105,7 +103,7 @@ def _cost(postgres: Postgres, folder: Path) -> tuple[Cost, Cost]:
     ):
         for turn in range(ROUNDS + 1):
             for service, costs in zip((without, publishing), turns, strict=True):
-                load = Load(_port(service), REQUESTS["create"], service.token(), ids, turn * 1_000_003, CONNECTIONS)
+                load = Load(_port(service), REQUESTS["create"], service.token(), None, turn * 1_000_003, CONNECTIONS)
                 before = _processor_time(service)
                 measurement = measured(load, TURN_SECONDS)
                 time.sleep(SETTLE_SECONDS)

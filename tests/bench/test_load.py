@@ -86,10 +86,21 @@ async def test_edits_are_spread_over_the_incidents_and_failures_are_counted(ids:
     assert min(numbers) > 1000
 
 
-async def test_seeding_gives_the_ids_of_what_was_created_and_takes_no_failure(ids: Path) -> None:
+@pytest.mark.usefixtures("generator")
+async def test_a_load_that_names_no_incident_needs_no_ids() -> None:
     seen = Seen()
     server = await started(seen.handle)
-    work = Load(server.port or 0, REQUESTS["create"], "token", ids, 0, 1)
+    found = await asyncio.to_thread(measured, Load(server.port or 0, REQUESTS["create"], "token", None, 0, 1), 1)
+    await server.close()
+
+    assert found.requests > 0
+    assert {(method, path) for method, path, _ in seen.requests} == {("POST", "/v1/incident")}
+
+
+async def test_seeding_gives_the_ids_of_what_was_created_and_takes_no_failure() -> None:
+    seen = Seen()
+    server = await started(seen.handle)
+    work = Load(server.port or 0, REQUESTS["create"], "token", None, 0, 1)
     assert await asyncio.to_thread(created, work, 3) == ["1", "2", "3"]
     with pytest.raises(RuntimeError, match="'failures': 1"):
         await asyncio.to_thread(created, work, 3)

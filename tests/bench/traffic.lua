@@ -8,6 +8,7 @@ function init(args)
       local id, lock = line:match("(%S*)%s*(%d*)")
       ids[#ids + 1], locks[#locks + 1] = id, tonumber(lock) or 0
    end
+   if #ids == 0 then ids, locks = {""}, {0} end
    locking = body:find("{lock}", 1, true) ~= nil
    if body == "" then body = nil end
 end
