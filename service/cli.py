@@ -14,7 +14,6 @@ from projections.generations import NothingKept
 from service.audit.errors import Disturbed, ExportDamaged, TreeDiverged, Unknown, WouldHaveHoles
 from service.audit_cli import COULD_NOT_RUN, audit
 from service.auth.errors import LocalKeyUnusable, MintingRefused
-from service.auth.minting import mint
 from service.durations import NotADuration, duration
 from service.environment import read_environment
 from service.projections_cli import projections
@@ -76,6 +75,8 @@ def token(
     expires: Annotated[str, typer.Option(help="Life, such as 30m, 12h or 7d.")] = "12h",
 ) -> None:
     """Print a token signed with the local key, and nothing else."""
+    from service.auth.minting import mint  # noqa: PLC0415 - nobody else needs the client of the provider's keys
+
     typer.echo(mint(read_environment(), tenant, user, name, role or (), duration("--expires", expires)))
 
 

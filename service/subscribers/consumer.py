@@ -16,7 +16,8 @@ import structlog
 from projections.database import Unavailable
 from service.streams.address import parse
 from service.streams.wire import Command, Wire
-from service.subscribers.entries import Altered, Entry, Hole, checked, entries_of, id_of, position_of, read_of
+from service.subscribers.answers import checked
+from service.subscribers.entries import Altered, Entry, Hole, entries_of, id_of, position_of, read_of
 from service.subscribers.holding import LONG_AGO, GroupGone, Held
 
 ATTEMPTS: Final = 5

@@ -1,13 +1,10 @@
 """Events as they stand in a stream on Redis, and whether they follow one another."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from redis.exceptions import NoPermissionError
-
-from projections.database import Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +87,3 @@ def position_of(id: bytes) -> int:
 
 def id_of(position: int) -> str:
     return f"{position}-0"
-
-
-def checked(answers: Iterable[Any]) -> list[Any]:
-    """Answers none of which is a refusal. Raises NotAllowed, Unavailable."""
-    found = list(answers)
-    for answer in found:
-        if isinstance(answer, NoPermissionError):
-            raise NotAllowed(f"Redis: {answer}")
-        if isinstance(answer, Exception):
-            raise Unavailable(f"Redis: {answer}") from answer
-    return found

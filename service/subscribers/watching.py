@@ -6,7 +6,8 @@ from typing import Final
 
 from projections.database import Unavailable
 from service.streams.wire import Wire
-from service.subscribers.entries import Altered, Entry, Hole, checked, entries_of, id_of, read_of
+from service.subscribers.answers import checked
+from service.subscribers.entries import Altered, Entry, Hole, entries_of, id_of, read_of
 
 BATCH: Final = 500
 BLOCK_SECONDS: Final = 1.0
