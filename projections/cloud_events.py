@@ -12,7 +12,7 @@ from uuid import UUID
 
 from domain.erased import Erased
 from domain.erasure import Erasing
-from domain.event import ActEvent, Fact, Recorded
+from domain.event import ActEvent, Fact
 from domain.moments import utc_text
 from projections.database import Json
 from projections.documents import Document
@@ -21,7 +21,8 @@ from projections.states import KINDS
 MAX_KEPT = 10_000
 """Aggregates whose last state is kept for the events that come next, of those that were changed since their birth."""
 MAX_NEW = 1_000
-"""The same of those that were not. Most of them are not changed soon, and many in memory cost every request."""
+"""The same of those that were not, of which the birth itself is kept. Most of them are not changed soon, and many in
+memory cost every request."""
 MAX_HISTORIES = 4
 """Histories that are read at once."""
 SEQUENCE_DIGITS: Final = 20
@@ -49,14 +50,13 @@ class History(Protocol):
 
 class _Folded:
     """An aggregate as of `version`; `document` is None where it cannot be known. `due`: the version that it will have
-    when the events at hand are folded in. `subject` is empty until it is asked for."""
+    when the events at hand are folded in."""
 
-    __slots__ = ("document", "due", "subject", "version")
+    __slots__ = ("document", "due", "version")
 
     def __init__(self) -> None:
         self.version = self.due = -1
         self.document: Document | None = None
-        self.subject = ""
 
 
 class CloudEvents:
@@ -66,7 +66,7 @@ class CloudEvents:
         self._json, self._log_id, self._history = json, log_id, history
         self._kept: OrderedDict[int, _Folded] = OrderedDict()
         """By the number that an id is: a UUID's own hash is a call of Python each time."""
-        self._new: OrderedDict[int, _Folded] = OrderedDict()
+        self._new: OrderedDict[int, Fact] = OrderedDict()
         self._forgets = 0
 
     def forget(self, originator_id: UUID) -> None:
@@ -82,11 +82,11 @@ class CloudEvents:
         pasts = await self._pasts(missing) if missing else {}
         published = [self._render(fact, states, pasts) for fact in facts]
         if forgets == self._forgets:  # else one of them may be what was to be forgotten meanwhile
-            for id, state in states.items():
-                (self._kept if state.version else self._new)[id] = state
-        for kept, most in ((self._kept, MAX_KEPT), (self._new, MAX_NEW)):
-            while len(kept) > most:
-                kept.popitem(last=False)
+            self._kept |= states
+        while len(self._kept) > MAX_KEPT:
+            self._kept.popitem(last=False)
+        while len(self._new) > MAX_NEW:
+            self._new.popitem(last=False)
         return published
 
     def _states_before(self, facts: Sequence[Fact]) -> tuple[dict[int, _Folded], dict[UUID, int]]:
@@ -97,17 +97,27 @@ class CloudEvents:
         for fact in facts:
             placed = fact if isinstance(fact, Erased) else fact.event
             id, version = placed.originator_id.int, placed.originator_version
+            if not version:
+                self._new[id] = fact
+                continue
             state = states.get(id)
             if state is None:
-                state = (self._new if version == 1 else self._kept).pop(id, None)
-                if state is None or state.version != version - 1:
-                    state = _Folded()
-                states[id] = state
+                state = states[id] = self._state_before(id, version)
                 state.due = state.version
             if state.due != version - 1:
                 missing[placed.originator_id] = version
             state.due = version
         return states, missing
+
+    def _state_before(self, id: int, version: int) -> _Folded:
+        """What is kept, if it is that; else of nothing."""
+        if version == 1:
+            state, birth = _Folded(), self._new.pop(id, None)
+            if birth is not None:
+                _catch_up(state, [birth], version)
+            return state
+        kept = self._kept.pop(id, None)
+        return kept if kept is not None and kept.version == version - 1 else _Folded()
 
     async def _pasts(self, missing: Mapping[UUID, int]) -> dict[int, list[Fact]]:
         """The events before those versions, the newest first."""
@@ -121,16 +131,22 @@ class CloudEvents:
 
     def _render(self, fact: Fact, states: dict[int, _Folded], pasts: dict[int, list[Fact]]) -> Published:
         if isinstance(fact, Erased):
-            return self._erased(fact, states[fact.originator_id.int])
-        event = fact.event
-        state = states[event.originator_id.int]
-        if pasts and (past := pasts.get(event.originator_id.int)):
-            _catch_up(state, past, event.originator_version)
-        at = _fold(state, fact)
-        type, subject = KINDS[event.TOPIC][0], state.subject or _subject(state, event)
+            if fact.originator_version:
+                _forget(states[fact.originator_id.int], fact)
+            return self._erased(fact)
+        event, at = fact.event, utc_text(fact.recorded_at)
+        type, apply = KINDS[event.TOPIC]
+        if event.originator_version:
+            state = states[event.originator_id.int]
+            if pasts and (past := pasts.get(event.originator_id.int)):
+                _catch_up(state, past, event.originator_version)
+            document = _fold(state, event, at)
+        else:
+            document = apply(None, event, at)
+        subject = _subject(event, document)
         position, tenant_id, digest = fact.position, event.tenant_id, fact.digest.hex()
         data: dict[str, Any] = {
-            "occ_lock": event.originator_version, "changes": event.changes(), "state": state.document,
+            "occ_lock": event.originator_version, "changes": event.changes(), "state": document,
         }  # fmt: skip
         if event.erased:
             data["erased"] = event.erased
@@ -154,10 +170,9 @@ class CloudEvents:
         }
         return Published(position, tenant_id, type, subject, self._json.dumps(cloud_event), digest)
 
-    def _erased(self, fact: Erased, state: _Folded) -> Published:
-        """That something was there, when, and its digest; what it said, and the states that follow, nobody knows."""
-        state.version, state.document = fact.originator_version, None
-        type, subject, digest = KINDS[fact.topic][0], _subject(state, fact), fact.digest.hex()
+    def _erased(self, fact: Erased) -> Published:
+        """That something was there, when, and its digest; what it said nobody knows."""
+        type, subject, digest = KINDS[fact.topic][0], str(fact.subject_id), fact.digest.hex()
         cloud_event = {
             "specversion": "1.0",
             "id": str(fact.position),
@@ -180,24 +195,27 @@ def _catch_up(state: _Folded, pasts: list[Fact], version: int) -> None:
     while pasts and state.version < version - 1:
         past = pasts.pop()
         if isinstance(past, Erased):
-            state.version, state.document = past.originator_version, None
+            _forget(state, past)
         elif past.event.originator_version == state.version + 1:
-            _fold(state, past)
+            _fold(state, past.event, utc_text(past.recorded_at))
 
 
-def _subject(state: _Folded, placed: ActEvent | Erased) -> str:
+def _forget(state: _Folded, erased: Erased) -> None:
+    """Nobody knows the states that follow."""
+    state.version, state.document = erased.originator_version, None
+
+
+def _subject(event: ActEvent, document: Document | None) -> str:
     """As text, which the document of what is about itself has already."""
-    id, document = placed.subject_id, state.document
-    state.subject = str(id) if document is None or id is not placed.originator_id else document["id"]
-    return state.subject
+    id = event.subject_id
+    return str(id) if document is None or id is not event.originator_id else document["id"]
 
 
-def _fold(state: _Folded, fact: Recorded) -> str:
-    """Returns when it was recorded, as text."""
-    event, at = fact.event, utc_text(fact.recorded_at)
+def _fold(state: _Folded, event: ActEvent, at: str) -> Document | None:
+    """`at`: when it was recorded. Returns the document after it."""
     if event.originator_version != state.version + 1:
         raise LookupError(f"version {event.originator_version} follows {state.version}")
     if state.document is not None or event.originator_version == 0:
         state.document = KINDS[event.TOPIC][1](state.document, event, at)
     state.version = event.originator_version
-    return at
+    return state.document

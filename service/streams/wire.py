@@ -20,6 +20,9 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from projections.database import Unavailable
 from service.streams.address import Address
 
+WORDS_AT_ONCE = 70
+"""Words of a command that are made ready to send together: ten events."""
+
 _RESP = 2
 _NEVER_AGAIN = Retry(NoBackoff(), 0)
 _log = structlog.get_logger(__name__)
@@ -142,7 +145,8 @@ class Wire:
         if connection is None:
             raise ConnectionError("not connected")
         try:
-            await connection.send_packed_command([_packed(one) for one in commands], check_health=False)
+            packed = [part for command in commands for part in _packed(command)]
+            await connection.send_packed_command(packed, check_health=False)
         except RuntimeError as error:  # uvloop's word for a transport that was closed meanwhile
             raise ConnectionError(str(error)) from error
         answers: list[Any] = []
@@ -158,11 +162,14 @@ def _as_it_is(answer: Any, **_: Any) -> Any:
     return answer
 
 
-def _packed(command: Command) -> bytes:
-    """In C: the client library's own way takes twice as long for the events."""
-    words: Any = tuple(command)
-    packed: bytes = pack_command(words)
-    return packed
+def _packed(command: Command) -> Iterator[bytes]:
+    """In C, a few words at a time: the client library's own way takes three times as long for a batch of events, all
+    words at once twice as long."""
+    yield b"*%d\r\n" % len(command)
+    for start in range(0, len(command), WORDS_AT_ONCE):
+        words: Any = tuple(command[start : start + WORDS_AT_ONCE])
+        packed: bytes = pack_command(words)
+        yield packed[packed.index(b"\n") + 1 :]
 
 
 def _info(told: Any) -> dict[str, str]:
