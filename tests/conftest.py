@@ -30,7 +30,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 def postgres_dsn(postgres: Postgres) -> Iterator[str]:
-    """An empty database for this test alone."""
+    """An empty database for this test alone. Ask for it before what connects to it, so that it outlives that."""
     name = f"test_{next(_database_numbers)}"
     yield postgres.create_database(name)
     postgres.drop_database(name)

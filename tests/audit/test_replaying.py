@@ -128,7 +128,7 @@ async def test_an_empty_database_is_filled_with_the_beginning_of_the_log(filled:
 
 
 async def test_a_service_on_the_copy_shows_what_was_there_then(
-    start_service: Callable[..., ServiceProcess], postgres_dsn: str, tmp_path: Path
+    postgres_dsn: str, start_service: Callable[..., ServiceProcess], tmp_path: Path
 ) -> None:
     """The commands as people type them, beside the service that they read from."""
     here = start_service()

@@ -24,7 +24,7 @@ def on_sqlite(start_service: Callable[..., ServiceProcess], tmp_path: Path) -> G
 
 
 @pytest.fixture
-def on_postgres(start_service: Callable[..., ServiceProcess], postgres_dsn: str) -> Ground:
+def on_postgres(postgres_dsn: str, start_service: Callable[..., ServiceProcess]) -> Ground:
     def start(**settings: str) -> ServiceProcess:
         return start_service(**{"database_url": postgres_dsn, "rate_limit": "off", **settings})
 

@@ -29,7 +29,7 @@ async def proxy(postgres: Postgres, fault_proxy: PutProxy) -> FaultProxy:
 
 
 @pytest.fixture
-async def service(start_service: Callable[..., ServiceProcess], postgres_dsn: str, proxy: FaultProxy) -> ServiceProcess:
+async def service(postgres_dsn: str, proxy: FaultProxy, start_service: Callable[..., ServiceProcess]) -> ServiceProcess:
     """It reaches its database through the proxy alone."""
     url = f"postgresql://postgres@127.0.0.1:{proxy.port}/{postgres_dsn.rpartition('/')[2]}"
     # In a thread: the proxy lives in this loop, and the service needs it to start.

@@ -200,9 +200,7 @@ async def test_an_attribute_that_is_not_defined_is_refused_with_those_that_are(a
         assert (await api.put(path, body)).status == 400
 
 
-async def test_a_definition_that_another_process_made_is_known_at_once(
-    serve: Serve, engine: str, postgres_dsn: str
-) -> None:
+async def test_a_definition_that_another_process_made_is_known_at_once(postgres_dsn: str, serve: Serve) -> None:
     first, second = [await serve(database_url=postgres_dsn) for _ in range(2)]
     await second.report(attributes={"count": 1})
     await first.deployer.post(DEFINITIONS, {"name": "colour", "type": "STRING"})

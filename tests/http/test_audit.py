@@ -142,7 +142,7 @@ async def test_an_empty_log_has_a_checkpoint(api: Api) -> None:
     assert (found["size"], base64.b64decode(found["root"])) == (0, hashlib.sha256().digest())
 
 
-async def test_a_process_that_does_not_sign_shows_the_newest_checkpoint(serve: Serve, postgres_dsn: str) -> None:
+async def test_a_process_that_does_not_sign_shows_the_newest_checkpoint(postgres_dsn: str, serve: Serve) -> None:
     reader = await serve(database_url=postgres_dsn, run=("api", "projector"))
     await reader.report()
     (await reader.get(CHECKPOINT)).refused(503, "CHECKPOINT_PENDING")

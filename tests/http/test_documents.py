@@ -58,7 +58,7 @@ async def test_what_is_kept_is_no_other_tenants_and_ends_with_a_delete(api: Api)
     assert (await other.get(at(id))).status == 404
 
 
-async def test_what_another_process_changes_is_not_kept(serve: Serve, postgres_dsn: str) -> None:
+async def test_what_another_process_changes_is_not_kept(postgres_dsn: str, serve: Serve) -> None:
     writer, reader = [await serve(database_url=postgres_dsn, read_timeout=10) for _ in range(2)]
     created = await writer.report()
     path = at(created["id"])

@@ -155,7 +155,7 @@ async def test_it_says_what_cannot_be_asked(api: Api) -> None:
     assert (await api.get(EVENTS, authorized=False)).status == 401
 
 
-async def test_a_reader_of_another_process_sees_what_was_just_written(serve: Serve, postgres_dsn: str) -> None:
+async def test_a_reader_of_another_process_sees_what_was_just_written(postgres_dsn: str, serve: Serve) -> None:
     first = await serve(database_url=postgres_dsn)
     second = await serve(database_url=postgres_dsn, run=("api",))
     id = (await first.report())["id"]

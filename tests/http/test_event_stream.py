@@ -80,7 +80,7 @@ async def test_a_tenant_hears_nothing_of_another(api: Api) -> None:
         assert await ids(theirs, 7) == [1, 4, 7, 10, 13, 16, 19]
 
 
-async def test_events_of_other_processes_are_heard(serve: Serve, postgres_dsn: str) -> None:
+async def test_events_of_other_processes_are_heard(postgres_dsn: str, serve: Serve) -> None:
     writer = await serve(database_url=postgres_dsn)
     listener = await serve(database_url=postgres_dsn, run=("api",))
     async with listening(listener) as reading:

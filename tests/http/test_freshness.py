@@ -72,7 +72,7 @@ async def test_a_read_that_would_be_stale_is_refused_for_now(serve: Serve) -> No
     assert (await api.put(at(created["id"]), incident(occ_lock=0))).data["occ_lock"] == 1
 
 
-async def test_a_read_waits_for_the_follower_of_another_process(serve: Serve, postgres_dsn: str) -> None:
+async def test_a_read_waits_for_the_follower_of_another_process(postgres_dsn: str, serve: Serve) -> None:
     api = await serve(database_url=postgres_dsn, run=("api",), read_timeout=20)
     created = await api.report()
     other = await serve(database_url=postgres_dsn, run=("api",), read_timeout=20)
@@ -88,7 +88,7 @@ async def test_a_read_waits_for_the_follower_of_another_process(serve: Serve, po
     assert (await getting).data == created
 
 
-async def test_a_position_carries_a_write_to_another_process(serve: Serve, postgres_dsn: str) -> None:
+async def test_a_position_carries_a_write_to_another_process(postgres_dsn: str, serve: Serve) -> None:
     writer, reader = [await serve(database_url=postgres_dsn, read_timeout=5) for _ in range(2)]
     for n in range(20):
         answer = await writer.post(PATH, incident(name=f"N{n}"))

@@ -45,7 +45,7 @@ async def restricted(postgres_dsn: str) -> str:
     return as_user(postgres_dsn, USER)
 
 
-async def test_everything_that_the_service_does_it_may(serve: Serve, restricted: str, redis_url: str) -> None:
+async def test_everything_that_the_service_does_it_may(restricted: str, redis_url: str, serve: Serve) -> None:
     api = await serve(database_url=restricted, redis_url=redis_url)
     one = await api.report()
     await api.patch(at(one["id"]), {"name": "Another"})
@@ -65,7 +65,7 @@ async def test_everything_that_the_service_does_it_may(serve: Serve, restricted:
 
 
 async def test_a_password_is_changed_by_a_second_user_while_the_first_still_works(
-    serve: Serve, restricted: str
+    restricted: str, serve: Serve
 ) -> None:
     """As SECURITY.md has it: what one of them made, the other works with."""
     old = await serve(database_url=restricted)

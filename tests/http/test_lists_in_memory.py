@@ -86,7 +86,7 @@ async def test_who_may_see_the_deleted_in_the_past_gets_a_page_of_his_own(api: A
         assert await names(user, then) == []
 
 
-async def test_what_another_process_wrote_is_seen_where_it_is_asked_for(serve: Serve, postgres_dsn: str) -> None:
+async def test_what_another_process_wrote_is_seen_where_it_is_asked_for(postgres_dsn: str, serve: Serve) -> None:
     writer, reader = [await serve(database_url=postgres_dsn, read_timeout=10) for _ in range(2)]
     id = (await writer.report(name="First"))["id"]
     for lock in range(8):

@@ -81,7 +81,7 @@ async def test_a_process_that_follows_nothing_says_that_it_holds_no_lease(serve:
     assert named(found, "ims_lease_held", follower=FOLLOWER) == 0
 
 
-async def test_an_auditor_is_missed_where_it_vanished_and_not_where_it_left(serve: Serve, postgres_dsn: str) -> None:
+async def test_an_auditor_is_missed_where_it_vanished_and_not_where_it_left(postgres_dsn: str, serve: Serve) -> None:
     audited = {"follower": AUDIT}
     api = await serve(database_url=postgres_dsn, run=("api", "projector"))
     assert named(await samples(api), "ims_lease_held", **audited) is None

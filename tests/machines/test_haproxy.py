@@ -47,7 +47,7 @@ def haproxy(folder: Path, processes: list[ServiceProcess]) -> Iterator[str]:
 
 
 async def test_a_process_that_dies_or_leaves_or_comes_back_is_not_felt(
-    start_service: Callable[..., ServiceProcess], postgres_dsn: str, tmp_path: Path
+    postgres_dsn: str, start_service: Callable[..., ServiceProcess], tmp_path: Path
 ) -> None:
     processes = [start_service(database_url=postgres_dsn, rate_limit="off") for _ in range(2)]
     with haproxy(tmp_path, processes) as url:

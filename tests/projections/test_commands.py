@@ -18,7 +18,7 @@ from tests.servers.process import ServiceProcess
 
 
 @pytest.fixture
-def on_postgres(start_service: Callable[..., ServiceProcess], postgres_dsn: str) -> Ground:
+def on_postgres(postgres_dsn: str, start_service: Callable[..., ServiceProcess]) -> Ground:
     return Ground(lambda: start_service(database_url=postgres_dsn, rate_limit="off"), postgres_dsn)
 
 

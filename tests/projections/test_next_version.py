@@ -42,7 +42,7 @@ async def generations(dsn: str) -> dict[str, tuple[int, bool]]:
 
 
 async def test_migrating_builds_them_beside_those_that_are_served_until_the_new_release_is_there(
-    start_service: Callable[..., ServiceProcess], postgres_dsn: str, tmp_path: Path
+    postgres_dsn: str, start_service: Callable[..., ServiceProcess], tmp_path: Path
 ) -> None:
     await fill(Settings(data_dir=tmp_path / "data", database_url=postgres_dsn), HISTORY)
     old = start_service(database_url=postgres_dsn, rate_limit="off", read_timeout=PATIENCE)

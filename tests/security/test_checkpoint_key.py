@@ -38,7 +38,7 @@ async def listed(one: Client) -> list[str]:
 
 
 async def test_a_new_key_takes_over_from_the_old_one(
-    start_service: Callable[..., ServiceProcess], postgres_dsn: str, tmp_path: Path
+    postgres_dsn: str, start_service: Callable[..., ServiceProcess], tmp_path: Path
 ) -> None:
     key = tmp_path / "checkpoint-key.pem"
     auditors = {"run": "auditor", "checkpoint_key_file": str(key), "checkpoint_interval": "0.05"}

@@ -14,7 +14,7 @@ async def report(service: ServiceProcess) -> None:
 
 
 async def test_a_second_password_takes_over_from_the_first(
-    start_service: Callable[..., ServiceProcess], postgres_dsn: str
+    postgres_dsn: str, start_service: Callable[..., ServiceProcess]
 ) -> None:
     with RedisServer(appendonly="no") as server, server.client() as admin:
         address = f"redis://ims:%s@127.0.0.1:{server.port}/0"

@@ -169,7 +169,8 @@ class Postgres(Server):
 
     def create_database(self, name: str, template: str = "template1") -> str:
         """Returns the new database's DSN."""
-        self.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        # Logging every page, as is usual, costs several times as much as copying the files.
+        self.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
         return self.database(name)
 
     def drop_database(self, name: str) -> None:

@@ -234,8 +234,8 @@ def impostor(tmp_path: Path) -> ServiceProcess:
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
         "if os.environ.get('IMS_RUN') == 'nothing': sys.exit('IMS_RUN: cannot be used')\n"
         "if sys.argv[1] == 'token': print(*sys.argv[2:]); sys.exit()\n"
-        "print('listening on http://127.0.0.1:' + (os.environ['IMS_PORT'].replace('0', '') or '4711'), flush=True)\n"
         "print('ready', file=sys.stderr, flush=True)\n"
+        "print('listening on http://127.0.0.1:' + (os.environ['IMS_PORT'].replace('0', '') or '4711'), flush=True)\n"
         "while True: signal.pause()\n"
     )
     process = ServiceProcess(tmp_path)
