@@ -1,5 +1,6 @@
 """The signing key of an installation without an OpenID provider: one file in the data directory, made when needed."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import orjson
@@ -44,7 +45,12 @@ def public_ring(key: RSAKey) -> KeyRing:
 
 
 def _read(path: Path) -> RSAKey:
-    key = RSAKey.import_key(orjson.loads(read_secret_file(path)))
+    return _key_of(read_secret_file(path))
+
+
+@lru_cache(maxsize=1)  # to prove that the numbers are a key takes 36 ms, and a start asks for it twice
+def _key_of(document: bytes) -> RSAKey:
+    key = RSAKey.import_key(orjson.loads(document))
     if not key.is_private:
         raise ValueError("no private part")
     key.ensure_kid()
