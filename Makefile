@@ -44,6 +44,8 @@ $(STAMP): requirements-dev.lock pyproject.toml | $(UV)
 run: $(STAMP) ## start the service on SQLite in .ims/
 	$(BIN)/ims serve
 
+# Each worker would compile all tests again where an environment forbids Python to keep what it compiled.
+test test-faults: export PYTHONDONTWRITEBYTECODE =
 test: $(STAMP) ## all tests but the long rounds of faults
 	$(BIN)/python -m pytest -q -n $(WORKERS)
 
