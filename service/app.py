@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
-import orjson
 import structlog
 from aiohttp import web
 
@@ -17,6 +16,7 @@ from projections.follower import Follower, Stopped, Tables
 from projections.lease import Lease, Leases
 from projections.read_models import FOLLOWER, ReadModels
 from projections.remembered import Remembered
+from service import kept_json
 from service.aggregates import Aggregates
 from service.audit.auditing import auditor
 from service.audit.checkpoints import Checkpoints
@@ -168,7 +168,7 @@ async def define(engine: Engine, models: ReadModels) -> None:
 
 
 def read_models(engine: Engine, generation: int, remembered: Remembered | None = None) -> ReadModels:
-    return ReadModels(engine.database.dialect, orjson, generation, remembered)
+    return ReadModels(engine.database.dialect, kept_json, generation, remembered)
 
 
 def _noticed(event: str, what: str) -> None:

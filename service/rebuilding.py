@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-import orjson
-
 from domain.event import Fact
 from projections.comparison import Differences, differences
 from projections.database import Rows, Unavailable
@@ -16,6 +14,7 @@ from projections.lease import FollowerState, Lease, LeaseLost, Leases
 from projections.loading import FOLDED, Loading
 from projections.read_models import FOLLOWER, REBUILD, ReadModels
 from projections.remembered import Remembered
+from service import kept_json
 from service.app import open_leases, read_models
 from service.builders import builders_lease, held
 from service.engines import Engine
@@ -120,7 +119,7 @@ class Rebuilding:
         for again in range(ATTEMPTS):
             loading = Loading(
                 self._engine.database, self._leases,
-                read_models(self._engine, self._lease.generation, Remembered(orjson, REMEMBERED_BYTES)),
+                read_models(self._engine, self._lease.generation, Remembered(kept_json, REMEMBERED_BYTES)),
             )  # fmt: skip
             follower = Follower(
                 REBUILD, self._feed, loading, self._leases,
