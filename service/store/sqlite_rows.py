@@ -4,12 +4,13 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Protocol, TypeVar
 
 import orjson
 
-ROWS_AT_ONCE = 50
-"""Rows that one statement inserts where there are many."""
+MAX_VALUES = 32_766
+"""Values that one statement may be given; so many since SQLite 3.32."""
 _VALUES = re.compile(r"VALUES \(\$1(?:, \$\d+)*\)")
 _Result = TypeVar("_Result")
 
@@ -44,23 +45,34 @@ def fetched(connection: sqlite3.Connection, sql: str, args: Sequence[Any]) -> Se
 
 
 def _many(connection: sqlite3.Connection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Many rows a statement: while it runs, and not for each row again, other threads may do what they have to."""
-    at_once = _at_once(sql) if len(rows) >= ROWS_AT_ONCE else None
+    """As many rows a statement as can be: while it runs, and not for each row again, other threads may do what they
+    have to. By powers of two, so that there are few different statements to keep."""
+    if _row_of(sql) is None:
+        connection.executemany(_numbered(sql), rows)
+        return
     done = 0
-    while at_once is not None and done + ROWS_AT_ONCE <= len(rows):
-        connection.execute(at_once, [value for row in rows[done : done + ROWS_AT_ONCE] for value in row])
-        done += ROWS_AT_ONCE
-    connection.executemany(_numbered(sql), rows[done:])
+    while done < len(rows):
+        at_once = 1 << min(len(rows) - done, MAX_VALUES // len(rows[done])).bit_length() - 1
+        part = rows[done : done + at_once]
+        connection.execute(_at_once(sql, at_once), list(chain.from_iterable(part)))
+        done += at_once
 
 
 @lru_cache(maxsize=1024)
-def _at_once(sql: str) -> str | None:
-    """The same statement for many rows; None where it does not insert them just as they are given."""
+def _row_of(sql: str) -> re.Match[str] | None:
+    """What stands for a row in it; None where it does not insert the values just as they are given."""
     found = _VALUES.search(sql)
-    if found is None or "$" in sql[found.end() :]:
-        return None
+    return None if found is None or "$" in sql[found.end() :] else found
+
+
+@lru_cache(maxsize=1024)
+def _at_once(sql: str, rows: int) -> str:
+    """The same statement for so many rows."""
+    found = _row_of(sql)
+    if found is None:
+        raise ValueError("it inserts no rows")
     row = f"({', '.join('?' * found[0].count('$'))})"
-    return f"{sql[: found.start()]}VALUES {', '.join([row] * ROWS_AT_ONCE)}{sql[found.end() :]}"
+    return f"{sql[: found.start()]}VALUES {', '.join([row] * rows)}{sql[found.end() :]}"
 
 
 @lru_cache(maxsize=1024)

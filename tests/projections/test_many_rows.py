@@ -3,10 +3,10 @@
 import pytest
 
 from service.store.postgres import COPIED_ROWS
-from service.store.sqlite_rows import ROWS_AT_ONCE
+from service.store.sqlite_rows import MAX_VALUES
 from tests.projections.building import Building
 
-NUMBERS = [1, ROWS_AT_ONCE - 1, ROWS_AT_ONCE, 2 * ROWS_AT_ONCE + 1, COPIED_ROWS]
+NUMBERS = [1, 2, 7, COPIED_ROWS, MAX_VALUES // 2]
 
 
 @pytest.mark.parametrize("number", NUMBERS)
