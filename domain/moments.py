@@ -9,6 +9,7 @@ FIRST_YEAR, LAST_YEAR = 1000, 2999
 NANOSECOND_DIGITS = 9
 
 _moment = re.compile(MOMENT_PATTERN[1:-1])
+_FRACTION = len(".000000Z")
 _TWO_DIGITS = tuple(f"{number:02}" for number in range(60))
 
 
@@ -47,6 +48,16 @@ def utc_text(at: datetime) -> str:
         f"{_date(utc.toordinal())}T{_TWO_DIGITS[utc.hour]}:{_TWO_DIGITS[utc.minute]}:{_TWO_DIGITS[utc.second]}"
         f".{utc.microsecond:06}Z"
     )
+
+
+def utc_text_of(microseconds: int) -> str:
+    """The same of a time in microseconds since 1970."""
+    return "%s.%06dZ" % (_second(microseconds // 1_000_000), microseconds % 1_000_000)  # noqa: UP031 - quicker here
+
+
+@lru_cache(maxsize=1024)
+def _second(seconds: int) -> str:
+    return utc_text(datetime.fromtimestamp(seconds, UTC))[:-_FRACTION]
 
 
 @lru_cache(maxsize=1024)

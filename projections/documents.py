@@ -7,7 +7,6 @@ from uuid import UUID
 from domain.attribute_values import ATTRIBUTES
 from domain.comment import Comment
 from domain.erasure import OF_INCIDENT, covers
-from domain.event import Recorded
 from domain.incident import Incident
 from domain.moments import utc_text
 
@@ -27,14 +26,9 @@ def incident_document(incident: Incident) -> Document:
     return document
 
 
-def reported_document(fact: Recorded) -> Document:
-    """The incident as its first event left it: the same as of the aggregate, without making one."""
-    event: Any = fact.event
-    return reported(event, utc_text(fact.recorded_at))
-
-
 def reported(event: Incident.IncidentReported, at: str) -> Document:
-    """The same, `at` the time that it was recorded."""
+    """The incident as its first event left it, `at` the time that it was recorded: the same as of the aggregate,
+    without making one."""
     return newly_reported(event.originator_id, event.details, event.attributes, at, event.user_name, event.tenant_id)
 
 

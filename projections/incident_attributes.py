@@ -1,6 +1,6 @@
 """The read model of attributes, to find incidents by: each value, and between which positions it stood."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from domain.attribute_types import comparable, moment_of
@@ -106,15 +106,13 @@ class IncidentAttributes:
         }
 
 
-def attribute_changes(fact: Recorded, id: str) -> list[AttributeChange]:
-    """What the event does to the attributes of the incident with this id."""
+def attribute_changes(fact: Recorded, changes: Mapping[str, Any], id: str) -> list[AttributeChange]:
+    """What the event with these changes does to the attributes of the incident with this id."""
     event: Any = fact.event
+    found: list[AttributeChange] = []
+    for member, change in changes.items():
+        if member.startswith(ATTRIBUTES):
+            found.append(((event.tenant_id, id, member.removeprefix(ATTRIBUTES)), change["to"], fact.position))
     if type(event) is Incident.IncidentReported:
-        changed = list(event.attributes.items())
-    else:
-        changed = [
-            (member.removeprefix(ATTRIBUTES), change["to"])
-            for member, change in event.changes().items()
-            if member.startswith(ATTRIBUTES)
-        ]
-    return [((event.tenant_id, id, name), value, fact.position) for name, value in changed]
+        found += [((event.tenant_id, id, name), value, fact.position) for name, value in event.attributes.items()]
+    return found

@@ -11,17 +11,17 @@ from projections.database import Json
 from projections.incident_attributes import AttributeChange, attribute_changes
 from projections.past import Superseded
 from projections.remembered import Remembered
-from projections.versions import Newest, Version, following
+from projections.versions import COUNTED, Newest, Row, counted, following
 
-Load = Callable[[str, Sequence[str]], Awaitable[Sequence[Sequence[Any]]]]
-"""A tenant and ids → the rows of these incidents as they are stored, columns as `Version` has them."""
+Load = Callable[[str, Sequence[str]], Awaitable[Sequence[Row]]]
+"""A tenant and ids → the rows of these incidents as they are stored."""
 
 
 class IncidentChanges(NamedTuple):
     """What some events do: to the incidents that they report, to others, to the past, the counts and the attributes."""
 
-    born: Sequence[Version]
-    changed: Sequence[Version]
+    born: Sequence[Row]
+    changed: Sequence[Row]
     superseded: Sequence[Superseded]
     gone: Sequence[tuple[str, str]]
     counts: Sequence[tuple[Any, ...]]
@@ -57,24 +57,25 @@ class IncidentFold:
         await self._find(load, facts)
         newest, superseded = self._newest, self._superseded
         for fact in facts:
-            event = fact.event
-            id = event.originator_id.int
-            before = newest.pop(id, None)
-            old = None if before is None else before.version
-            if old is not None:
-                superseded.append((*old, fact.position))
-                self.size += len(old.document)
-            after = following(before, fact, self._json)
+            event, position = fact.event, fact.position
+            id, changes = event.originator_id.int, event.changes()
+            before, old = newest.get(id), None
+            if before is not None:
+                old = before.row
+                superseded.append((*old, position))
+                self.size += len(old[-1])
+            after = following(before, fact, changes, self._json)
             if after is None:
+                newest.pop(id, None)
                 self._gone[id] = (event.tenant_id, str(event.originator_id))
-                new = None
+                self._count(old, None)
             else:
                 newest[id] = after
-                new = after.version
-                self._attributes += attribute_changes(fact, new.id)
-            self._count(old, new)
+                if not changes or not COUNTED.isdisjoint(changes):
+                    self._count(old, after.row)
+                self._attributes += attribute_changes(fact, changes, after.row[1])
             if isinstance(event, Incident.IncidentErased):
-                self._erasing.append((event, fact.position))
+                self._erasing.append((event, position))
 
     def changes(self) -> IncidentChanges:
         """Of all of them; no more can be added then."""
@@ -82,8 +83,8 @@ class IncidentFold:
             self._remembered.keep(self._newest, self._gone)
         born = self._born
         return IncidentChanges(
-            [one.version for id, one in self._newest.items() if id in born],
-            [one.version for id, one in self._newest.items() if id not in born],
+            [one.row for id, one in self._newest.items() if id in born],
+            [one.row for id, one in self._newest.items() if id not in born],
             self._superseded,
             list(self._gone.values()),
             [(*key, n) for key, n in sorted(self._counts.items()) if n],
@@ -110,15 +111,12 @@ class IncidentFold:
                     wanted.setdefault(event.tenant_id, set()).add(str(event.originator_id))
         for tenant_id, ids in wanted.items():
             for row in await load(tenant_id, sorted(ids)):
-                version = Version(*row)
-                newest[UUID(version.id).int] = Newest(version, self._json.loads(version.document))
+                newest[UUID(row[1]).int] = Newest.stored(row, self._json)
 
-    def _count(self, before: Version | None, after: Version | None) -> None:
-        old = None if before is None or before.deleted else before.counted
-        new = None if after is None or after.deleted else after.counted
-        if old == new:
+    def _count(self, old: Row | None, new: Row | None) -> None:
+        before, after = None if old is None else counted(old), None if new is None else counted(new)
+        if before == after:
             return
-        if old is not None:
-            self._counts[old] -= 1
-        if new is not None:
-            self._counts[new] += 1
+        for key, n in ((before, -1), (after, 1)):
+            if key is not None and not key[0]:
+                self._counts[key[1:]] += n

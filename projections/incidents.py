@@ -13,7 +13,7 @@ from projections.incident_changes import IncidentChanges, IncidentFold
 from projections.pages import Pages, Source
 from projections.past import Past
 from projections.remembered import Remembered
-from projections.versions import COLUMNS, WRITTEN, Version, columns, rewriting, without, written
+from projections.versions import COLUMNS, WRITTEN, Version, columns, counted, rewriting, without, written
 
 
 class Incidents:
@@ -87,7 +87,7 @@ class Incidents:
         if changes.changed:
             await rows.many(self._upsert, changes.changed)
         await self.past.keep(rows, changes.superseded)
-        await self.attributes.write(rows, changes.attributes, {version.id for version in changes.born})
+        await self.attributes.write(rows, changes.attributes, {row[1] for row in changes.born})
         for event, position in changes.erasing:
             await self._erase_past(rows, event, position)
         if changes.gone:
@@ -111,7 +111,7 @@ class Incidents:
                 return
             await rows.execute(self._remove, tenant_id, id)
             if not version.deleted:
-                await rows.many(self._count, [(*version.counted, -1)])
+                await rows.many(self._count, [(*counted(version)[1:], -1)])
 
     async def _erase_past(self, rows: Rows, event: Incident.IncidentErased, position: int) -> None:
         await self.past.erase(rows, event, position, self._json)

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
 from projections.database import Json
-from projections.versions import Newest, Version
+from projections.versions import Newest, Row
 
 
 class Remembered:
@@ -14,21 +14,21 @@ class Remembered:
     def __init__(self, json: Json, room: int) -> None:
         self._json, self._room = json, room
         self._last: Mapping[int, Newest] = {}
-        self._older: OrderedDict[int, Version] = OrderedDict()
+        self._older: OrderedDict[int, Row] = OrderedDict()
 
     def get(self, id: int) -> Newest | None:
         if id in self._last:
             return self._last[id]
-        version = self._older.get(id)
-        return None if version is None else Newest(version, self._json.loads(version.document))
+        row = self._older.get(id)
+        return None if row is None else Newest.stored(row, self._json)
 
     def keep(self, batch: Mapping[int, Newest], gone: Iterable[int]) -> None:
         """What a batch left of the incidents that it touched; `gone` are those of which it left nothing."""
         before, self._last = self._last, batch
         for id, newest in before.items():
             if id not in batch:
-                self._older[id] = newest.version
-                self._room -= len(newest.version.document)
+                self._older[id] = newest.row
+                self._room -= len(newest.row[-1])
         for ids in (batch, gone):
             for id in ids:
                 self._drop(id)
@@ -36,6 +36,6 @@ class Remembered:
             self._drop(next(iter(self._older)))
 
     def _drop(self, id: int) -> None:
-        version = self._older.pop(id, None)
-        if version is not None:
-            self._room += len(version.document)
+        row = self._older.pop(id, None)
+        if row is not None:
+            self._room += len(row[-1])

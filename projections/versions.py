@@ -1,6 +1,6 @@
 """An incident's versions as rows of a table: what each event makes of the version before it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -9,9 +9,9 @@ from domain.attribute_values import ATTRIBUTES
 from domain.erasure import ALL
 from domain.event import Recorded
 from domain.incident import Incident
-from domain.moments import instant, utc_text
+from domain.moments import instant, utc_text_of
 from projections.database import Dialect, Json
-from projections.documents import Document, erase, reported_document
+from projections.documents import Document, erase, reported
 from projections.leaves import microseconds_of
 from projections.words import words_of
 
@@ -44,10 +44,6 @@ class Version(NamedTuple):
     words: str
     document: bytes
 
-    @property
-    def counted(self) -> tuple[str, str, str, str]:
-        return self.tenant_id, self.status, self.type, self.severity
-
 
 COLUMNS = ", ".join(Version._fields)
 WRITTEN = ("name", "reported_by", "words", "document")
@@ -64,12 +60,40 @@ def columns(dialect: Dialect) -> str:
                from_position bigint NOT NULL, words {text} NOT NULL, document {binary} NOT NULL"""
 
 
+Row = Sequence[Any]
+"""A version without the names of its columns: giving it those takes longer than all the rest of making one."""
+_listed = itemgetter("occ_lock", "name", "status", "type", "severity", "reported_by", "next_update", "backdated")
+COUNTED = frozenset(("status", "type", "severity"))
+counted = itemgetter(*map(Version._fields.index, ("deleted", "tenant_id", "status", "type", "severity")))
+"""Of a row: whether the incident is deleted, and what it is counted under while it is not."""
+
+
 @dataclass(slots=True)
 class Newest:
-    """An incident as its last event left it; the next event changes the document and makes another version."""
+    """An incident as its last event left it; the next event changes it. `row` is what is stored of it."""
 
-    version: Version
     document: Document
+    deleted: int
+    date: str
+    created_at: int
+    words: str
+    row: Row
+
+    @classmethod
+    def stored(cls, row: Row, json: Json) -> "Newest":
+        version = Version(*row)
+        document = json.loads(version.document)
+        return cls(document, version.deleted, version.date, version.created_at, version.words, row)
+
+    def store(self, at: int, position: int, json: Json) -> None:
+        """The row anew, of an event that was recorded then."""
+        document = self.document
+        occ_lock, name, status, type_, severity, reported_by, next_update, backdated = _listed(document)
+        self.row = (
+            document["tenant_id"], document["id"], self.deleted, occ_lock, name or "", status, type_, severity,
+            reported_by or "", next_update, self.date, 1 if backdated else 0, self.created_at, at, position, self.words,
+            json.dumps(document),
+        )  # fmt: skip
 
 
 def rewriting(table: str, column: str) -> str:
@@ -92,17 +116,16 @@ def without(version: Version, fields: Sequence[str], json: Json) -> Version:
     )  # fmt: skip
 
 
-def following(before: Newest | None, fact: Recorded, json: Json) -> Newest | None:
-    """`before` itself, changed. None where nothing is left: all was erased, by this event or by a later one that took
-    the earlier ones away.
+def following(before: Newest | None, fact: Recorded, changes: Mapping[str, Any], json: Json) -> Newest | None:
+    """`before` itself, changed; `changes` are the event's. None where nothing is left: all was erased, by this event or
+    by a later one that took the earlier ones away.
 
     Raises LookupError where the event does not follow what was there.
     """
     event: Any = fact.event
     kind = type(event)
     if kind is Incident.IncidentReported:
-        document = reported_document(fact)
-        return Newest(_first(document, fact, json), document)
+        return _reported(event, fact, json)
     erasing = kind is Incident.IncidentErased
     if erasing and (before is None or event.fields == ALL):
         return None
@@ -111,19 +134,36 @@ def following(before: Newest | None, fact: Recorded, json: Json) -> Newest | Non
     document = before.document
     if event.originator_version != document["occ_lock"] + 1 and not erasing:
         raise LookupError(f"version {event.originator_version} follows {document['occ_lock']}")
-    changes = event.changes()
     if erasing:
         erase(document, event.fields)
+    elif kind is Incident.IncidentDeleted:
+        before.deleted = 1
+    elif kind is Incident.IncidentRestored:
+        before.deleted = 0
     else:
         _change(document, changes)
-    document["updated_at"] = utc_text(fact.recorded_at)
+    # What is costly to find out stays as it was, unless it is made of what has changed.
+    if "date" in changes:
+        before.date = instant(document["date"])
+    if not _SEARCHED.isdisjoint(changes):
+        before.words = _words(document)
+    at = microseconds_of(fact.recorded_at)
+    document["updated_at"] = utc_text_of(at)
     document["updated_by"] = event.user_name
     document["occ_lock"] = event.originator_version
-    before.version = _next(before.version, document, fact, json, changes)
+    before.store(at, fact.position, json)
     return before
 
 
-def _change(document: Document, changes: dict[str, Any]) -> None:
+def _reported(event: Incident.IncidentReported, fact: Recorded, json: Json) -> Newest:
+    at = microseconds_of(fact.recorded_at)
+    document = reported(event, utc_text_of(at))
+    newest = Newest(document, 0, instant(document["date"]), at, _words(document), ())
+    newest.store(at, fact.position, json)
+    return newest
+
+
+def _change(document: Document, changes: Mapping[str, Any]) -> None:
     attributes: dict[str, Any] | None = None
     for member, change in changes.items():
         if not member.startswith(ATTRIBUTES):
@@ -136,36 +176,6 @@ def _change(document: Document, changes: dict[str, Any]) -> None:
             attributes[member.removeprefix(ATTRIBUTES)] = change["to"]
     if attributes is not None:
         document["attributes"] = attributes or None
-
-
-_listed = itemgetter("occ_lock", "name", "status", "type", "severity", "reported_by", "next_update", "backdated")
-
-
-def _first(document: Document, fact: Recorded, json: Json) -> Version:
-    occ_lock, name, status, type_, severity, reported_by, next_update, backdated = _listed(document)
-    at = microseconds_of(fact.recorded_at)
-    return Version(
-        document["tenant_id"], document["id"], 0, occ_lock, name or "", status, type_, severity, reported_by or "",
-        next_update, instant(document["date"]), int(backdated), at, at, fact.position, _words(document),
-        json.dumps(document),
-    )  # fmt: skip
-
-
-def _next(before: Version, document: Document, fact: Recorded, json: Json, changed: Collection[str]) -> Version:
-    """What is costly to find out is taken from the version before, unless it was made of what has changed."""
-    occ_lock, name, status, type_, severity, reported_by, next_update, backdated = _listed(document)
-    kind = type(fact.event)
-    deleted = before.deleted
-    if kind is Incident.IncidentDeleted:
-        deleted = 1
-    elif kind is Incident.IncidentRestored:
-        deleted = 0
-    return Version(
-        before.tenant_id, before.id, deleted, occ_lock, name or "", status, type_, severity, reported_by or "",
-        next_update, instant(document["date"]) if "date" in changed else before.date, int(backdated),
-        before.created_at, microseconds_of(fact.recorded_at), fact.position,
-        before.words if _SEARCHED.isdisjoint(changed) else _words(document), json.dumps(document),
-    )  # fmt: skip
 
 
 def _words(document: Document) -> str:

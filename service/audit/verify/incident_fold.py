@@ -9,11 +9,11 @@ import orjson
 from domain.attribute_types import comparable, moment_of
 from domain.attribute_values import ATTRIBUTES
 from domain.erasure import ALL, covers
-from domain.moments import instant
+from domain.moments import instant, utc_text_of
 from projections.documents import Document, erase, newly_reported
 from projections.versions import Version, without
 from service.audit.verify.searched import Searched
-from service.audit.verify.told import Content, Row, dashed, utc
+from service.audit.verify.told import Content, Row, dashed
 
 WEIGHT: Final = 4_000
 """Bytes that an incident takes in memory beside its document, about."""
@@ -35,7 +35,7 @@ class IncidentFold:
         tenant_id, attributes = content["tenant_id"], content["attributes"]
         self.place = tenant_id, dashed(id)
         document = newly_reported(
-            self.place[1], content["details"], attributes, utc(at), content["user_name"], tenant_id
+            self.place[1], content["details"], attributes, utc_text_of(at), content["user_name"], tenant_id
         )
         self._document: Document = document
         self._searched = Searched(document)
@@ -113,7 +113,7 @@ class IncidentFold:
 
     def _touch(self, position: int, version: int, at: int, content: Content) -> None:
         document = self._document
-        document["updated_at"] = utc(at)
+        document["updated_at"] = utc_text_of(at)
         document["updated_by"] = content["user_name"]
         document["occ_lock"] = self.version = version
         self._since, self._at = position, at

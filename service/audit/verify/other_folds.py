@@ -6,8 +6,9 @@ from typing import Final
 
 import orjson
 
+from domain.moments import utc_text_of
 from projections.documents import Document, newly_added
-from service.audit.verify.told import Content, Row, dashed, utc
+from service.audit.verify.told import Content, Row, dashed
 
 WEIGHT: Final = 3_000
 """Bytes that one takes in memory beside its text, about."""
@@ -24,8 +25,9 @@ class CommentFold:
         self.place = tenant_id, dashed(subject), dashed(id)
         self._position, self.version = position, 0
         self.document: Document | None = newly_added(
-            self.place[2], self.place[1], content["user_id"], content["user_name"], content["text"], utc(at), tenant_id
-        )
+            self.place[2], self.place[1], content["user_id"], content["user_name"], content["text"], utc_text_of(at),
+            tenant_id,
+        )  # fmt: skip
         self.weight = WEIGHT + len(content["text"])
 
     @classmethod
@@ -50,7 +52,7 @@ class CommentFold:
             self.document = None
             return
         document["text"] = content["text"]
-        document["updated_at"] = utc(at)
+        document["updated_at"] = utc_text_of(at)
         document["updated_by"] = content["user_id"]
         document["occ_lock"] = version
         self.weight = WEIGHT + len(content["text"])
