@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from domain.event import Fact
 from projections.database import Database, Unavailable
 from projections.follower import Stopped
-from projections.lease import Lease, LeaseLost, Leases
+from projections.lease import RENEW_SECONDS, Lease, LeaseLost, Leases
 from projections.read_models import Changes, ReadModels
 
 FOLDED = 100
 """Events that a follower best brings at once: they are folded while the processor still has them at hand."""
-WRITTEN = 2_000
-"""Events in one transaction."""
+WRITTEN = 5_000
+"""Events in one transaction, where these come so quickly that the lease does not run out meanwhile: an incident that
+many of them change is written once."""
 WRITTEN_BYTES = 8_000_000
 """Of documents in one transaction, about: texts may be long, and memory is not."""
 
@@ -31,11 +32,14 @@ class Loading:
         self._since: int | None = None
         """The position that the events which are folded and not written yet follow; None where there are none."""
         self._writing: asyncio.Task[None] | None = None
+        self._second: asyncio.Task[None] | None = None
+        """Of the lease, which runs out after some: done where it is time that something is committed."""
 
     async def ready(self) -> None:
         """Whether the database is there shows when the lease is asked for."""
 
     async def begin(self, lease: Lease) -> int:
+        self._begin_second()
         return lease.position
 
     async def commit(self, lease: Lease, position: int, batch: Sequence[Fact]) -> None:
@@ -47,7 +51,8 @@ class Loading:
         except Exception as error:
             raise _stopped(position + 1, batch[-1].position, error) from error
         self._since, last = since, batch[-1].position
-        if last - since >= WRITTEN or self._fold.size >= WRITTEN_BYTES:
+        late = self._second is not None and self._second.done()
+        if late or last - since >= WRITTEN or self._fold.size >= WRITTEN_BYTES:
             await self._hand_over(lease, last)
         await asyncio.sleep(0)  # what is being written goes on, and what is being read
 
@@ -61,10 +66,11 @@ class Loading:
 
     async def close(self) -> None:
         """What is still being written is given up, or was written by then."""
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
+        tasks = [task for task in (self._writing, self._second) if task is not None]
+        self._writing = self._second = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _finish(self, lease: Lease, position: int) -> None:
         if self._since is not None:
@@ -78,6 +84,7 @@ class Loading:
             return
         changes, self._fold = self._fold.changes(), self._models.fold()
         await self._settle()
+        self._begin_second()
         self._writing = asyncio.create_task(self._write(lease, since, position, changes))
 
     async def _write(self, lease: Lease, since: int, position: int, changes: Changes) -> None:
@@ -89,6 +96,11 @@ class Loading:
             raise
         except Exception as error:
             raise _stopped(since + 1, position, error) from error
+
+    def _begin_second(self) -> None:
+        if self._second is not None:
+            self._second.cancel()
+        self._second = asyncio.create_task(asyncio.sleep(RENEW_SECONDS))
 
     async def _settle(self) -> None:
         writing, self._writing = self._writing, None

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from domain.event import ActEvent
+from projections import loading
 from projections.lease import LeaseLost
+from projections.loading import Loading
 from projections.read_models import FOLLOWER, REBUILD, VERSION
 from service.read_model_commands import rebuild
 from service.settings import Settings
@@ -145,3 +147,25 @@ async def test_a_crash_of_the_database_does_not_take_a_switch_back(tmp_path: Pat
             assert state is not None
             assert (state.generation, state.position) == (2, len(ONE_OF_EACH))
             assert await build.dump(2) == before
+
+
+async def test_what_is_built_slowly_is_committed_before_the_lease_runs_out(
+    build: Building, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "RENEW_SECONDS", 0.0)
+    facts = await build.record(reported(), deleted(1))
+    await build.leases.register(REBUILD, generation=1)
+    lease = await build.leases.acquire(REBUILD)
+    assert lease is not None
+    slow = Loading(build.engine.database, build.leases, build.models())
+    try:
+        assert await slow.begin(lease) == 0
+        for position, fact in enumerate(facts):
+            await slow.commit(lease, position, [fact])
+            await asyncio.sleep(0.01)
+        await slow.leave(lease)
+        state = await build.leases.state(REBUILD)
+        assert state is not None
+        assert state.position > 0
+    finally:
+        await slow.close()
