@@ -3,10 +3,11 @@ takes the smaller part."""
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from domain.event import Fact
-from service.store.history import readable
-from service.store.log import Log, Row
+from service.store.history import plainly_told, readable
+from service.store.log import Log, Plain
 from service.store.read_ahead import ReadAhead
 
 PAGE = 500
@@ -24,24 +25,26 @@ class Yielding:
     def __init__(self, log: Log) -> None:
         self._log = log
         # What is erased meanwhile is erased by an event that follows: no page is too old.
-        self._pages = ReadAhead(log, max_age=float("inf"))
-        self._page: list[Row] = []
+        self._pages = ReadAhead(log.plain, max_age=float("inf"))
+        self._page: Sequence[Plain] = ()
+        self._next = 0
+        """The place in it of what was not asked for yet."""
         self._head: int | None = None
         self._began = time.monotonic()
 
     async def after(self, position: int, limit: int, _timeout: float) -> list[Fact]:
         """Raises Unavailable; UnreadableEvent when the next one cannot be read."""
-        rows = [row for row in self._page[: limit + 1] if row.position > position][:limit]
-        if not rows or rows[0].position != position + 1:
+        first = self._next
+        if first >= len(self._page) or self._page[first][0] != position + 1:
             await self._rest(position)
-            self._page = await self._pages.after(position, PAGE)
-            rows = self._page[:limit]
-        self._page = self._page[len(rows) :]
-        return readable(rows)
+            self._page, first = await self._pages.after(position, PAGE), 0
+        facts = readable(self._page[first : first + limit], plainly_told)
+        self._next = first + len(facts)
+        return facts
 
     def forget(self) -> None:
         """What was read and not asked for."""
-        self._page = []
+        self._page = ()
         self._pages.forget()
 
     async def _rest(self, position: int) -> None:

@@ -44,7 +44,7 @@ class Feed:
 
     def __init__(self, log: Log) -> None:
         self.head = Watermark()
-        self._log, self._pages = log, ReadAhead(log)
+        self._log, self._pages = log, ReadAhead(log.read)
         self._window: deque[Fact] = deque(maxlen=WINDOW)
         self._bell = asyncio.Event()
         self._looked_at = float("-inf")
@@ -134,7 +134,7 @@ class Feed:
         recent = self.recent(position, limit)
         if recent is not None:
             return recent
-        facts = readable(await self._pages.after(position, min(limit, READ_EVENTS)))
+        facts = readable(await self._pages.after(position, min(limit, READ_EVENTS)), told_of)
         if any(isinstance(fact, Erased) for fact in facts):
             # Whose erasure this process has not heard of yet, its later events may still be in memory.
             self._window.clear()

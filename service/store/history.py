@@ -1,12 +1,19 @@
 """The log as facts: what happened, and what was erased in its place; and the past of an aggregate."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TypeVar
 from uuid import UUID
 
 from domain.erased import Erased
 from domain.event import Fact
-from service.store.log import Log, Row
-from service.store.mapper import UnreadableEvent, recorded_of
+from service.store.ids import uuid_from
+from service.store.log import Log, Plain, Row
+from service.store.mapper import UnreadableEvent, recorded, recorded_of
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_R = TypeVar("_R")
 
 
 def told_of(row: Row) -> Fact:
@@ -25,12 +32,25 @@ def told_of(row: Row) -> Fact:
     )
 
 
-def readable(rows: Sequence[Row]) -> list[Fact]:
+def plainly_told(row: Plain) -> Fact:
+    """The same of a row as the database gives it."""
+    position, id, version, topic, state, tenant_id, subject_id, at, _command_id, _salt, digest = row
+    recorded_at = _EPOCH + timedelta(0, 0, at)
+    if state is None:
+        return Erased(position, recorded_at, digest, tenant_id, topic, _uuid(id), version, _uuid(subject_id))
+    return recorded(position, _uuid(id), version, topic, state, recorded_at, digest)
+
+
+_uuid = lru_cache(maxsize=4_096)(uuid_from)
+"""Rows that are read together are often about the same."""
+
+
+def readable(rows: Sequence[_R], told: Callable[[_R], Fact]) -> list[Fact]:
     """Those before the first that cannot be read. Raises UnreadableEvent where that is the first of all."""
     facts: list[Fact] = []
     for row in rows:
         try:
-            facts.append(told_of(row))
+            facts.append(told(row))
         except UnreadableEvent:
             if not facts:
                 raise

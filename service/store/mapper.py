@@ -187,10 +187,19 @@ def recorded_of(row: Row) -> Recorded:
     """Raises UnreadableEvent."""
     if row.state is None:
         raise UnreadableEvent(f"the content of position {row.position} was erased")
+    return recorded(
+        row.position, row.originator_id, row.originator_version, row.topic, row.state, row.recorded_at, row.digest
+    )
+
+
+def recorded(
+    position: int, id: UUID, version: int, topic: str, state: bytes, recorded_at: datetime, digest: bytes
+) -> Recorded:
+    """Of what its row says. Raises UnreadableEvent."""
     try:
-        event = _mapper.event_of(row.originator_id, row.originator_version, row.topic, row.state)
+        event = _mapper.event_of(id, version, topic, state)
     except (MapperDeserialisationError, orjson.JSONDecodeError):
-        raise UnreadableEvent(f"the content of position {row.position} is damaged") from None
+        raise UnreadableEvent(f"the content of position {position} is damaged") from None
     if not isinstance(event, ActEvent):
-        raise TypeError(f"{row.topic} is no event")
-    return Recorded(event, row.position, row.recorded_at, row.digest)
+        raise TypeError(f"{topic} is no event")
+    return Recorded(event, position, recorded_at, digest)

@@ -30,26 +30,29 @@ class Counting:
         return await self._read(after, limit)
 
 
+Pages = tuple[ReadAhead[Row], Counting]
+
+
 @pytest.fixture
-async def pages(log: Log, monkeypatch: pytest.MonkeyPatch) -> tuple[ReadAhead, Counting]:
+async def pages(log: Log, monkeypatch: pytest.MonkeyPatch) -> Pages:
     """A machine may be slow: no page is too old, unless a test says so."""
     monkeypatch.setattr(read_ahead, "MAX_AGE_SECONDS", 60.0)
     counting = Counting(log)
-    return ReadAhead(counting), counting  # type: ignore[arg-type]
+    return ReadAhead(counting.read), counting
 
 
-async def positions(pages: ReadAhead, after: int) -> list[int]:
+async def positions(pages: ReadAhead[Row], after: int) -> list[int]:
     return [row.position for row in await pages.after(after, LIMIT)]
 
 
-async def test_the_next_page_is_asked_for_with_this_one_and_once(log: Log, pages: tuple[ReadAhead, Counting]) -> None:
+async def test_the_next_page_is_asked_for_with_this_one_and_once(log: Log, pages: Pages) -> None:
     await log.append(births(8))
     ahead, counting = pages
     assert [await positions(ahead, after) for after in (0, 3, 6)] == [[1, 2, 3], [4, 5, 6], [7, 8]]
     assert counting.asked == [0, 3, 6]
 
 
-async def test_an_end_that_was_read_ahead_is_looked_at_again(log: Log, pages: tuple[ReadAhead, Counting]) -> None:
+async def test_an_end_that_was_read_ahead_is_looked_at_again(log: Log, pages: Pages) -> None:
     await log.append(births(3))
     ahead, counting = pages
     assert await positions(ahead, 0) == [1, 2, 3]
@@ -60,7 +63,7 @@ async def test_an_end_that_was_read_ahead_is_looked_at_again(log: Log, pages: tu
 
 
 async def test_who_goes_back_or_comes_late_reads_anew(
-    engine: Engine, log: Log, pages: tuple[ReadAhead, Counting], monkeypatch: pytest.MonkeyPatch
+    engine: Engine, log: Log, pages: Pages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await log.append(births(7))
     ahead, _ = pages
@@ -73,7 +76,7 @@ async def test_who_goes_back_or_comes_late_reads_anew(
     assert [row.state is None for row in await ahead.after(4, LIMIT)] == [True, False, False]
 
 
-async def test_a_log_that_is_away_is_told_to_who_wants_the_page(log: Log, pages: tuple[ReadAhead, Counting]) -> None:
+async def test_a_log_that_is_away_is_told_to_who_wants_the_page(log: Log, pages: Pages) -> None:
     await log.append(births(5))
     ahead, counting = pages
     counting.away = True
@@ -84,7 +87,7 @@ async def test_a_log_that_is_away_is_told_to_who_wants_the_page(log: Log, pages:
     assert await positions(ahead, 3) == [4, 5]
 
 
-async def test_what_was_read_ahead_is_forgotten_with_an_erasure(log: Log, pages: tuple[ReadAhead, Counting]) -> None:
+async def test_what_was_read_ahead_is_forgotten_with_an_erasure(log: Log, pages: Pages) -> None:
     await log.append(births(5))
     ahead, counting = pages
     assert await positions(ahead, 0) == [1, 2, 3]
