@@ -23,9 +23,10 @@ def progress(what: str, total: int, *, hidden: bool = False) -> Iterator[Callabl
 
     `hidden`: something else is written to the same terminal.
     """
+    console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console, auto_refresh=console.is_terminal,
     )  # fmt: skip
     task = bar.add_task(what, total=total)
     began, shown = time.monotonic(), False

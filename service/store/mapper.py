@@ -177,10 +177,10 @@ def sealed(event: ActEvent) -> tuple[bytes, bytes, bytes]:
 def members_of(topic: str, state: bytes) -> dict[str, Any]:
     """The members of an event as this release has them; its ids and times may be coded still. Raises UnreadableEvent,
     and what the decoder raises."""
-    if _VERSION_MARK not in state and _has_one_shape(topic):
-        members: dict[str, Any] = orjson.loads(state)
-        return members
-    return vars(_mapper.event_of(_NOBODY, 0, topic, state))
+    members: dict[str, Any] = orjson.loads(state)
+    if "class_version" in members or not _has_one_shape(topic):
+        return vars(_mapper.event_of(_NOBODY, 0, topic, state))
+    return members
 
 
 def recorded_of(row: Row) -> Recorded:

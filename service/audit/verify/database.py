@@ -72,7 +72,7 @@ async def _walk(engine: Engine, leases: Leases, findings: Findings, claims: Clai
                 coming = asyncio.create_task(part(walk.next(head)))
                 await walk.part(head, await claims.upto(walk.next(head)), events)
                 await rows.part(events, past)
-                aggregates += sum(row[2] == 0 for row in events)
+                aggregates += [row[2] for row in events].count(0)
                 done(walk.position)
     finally:
         coming.cancel()

@@ -8,7 +8,6 @@ in doubt, to be looked at by themselves.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from itertools import islice
 from operator import itemgetter
 from typing import Final
 
@@ -67,13 +66,13 @@ class RowWalk:
             await self._settle(self._oldest())
 
     async def end(self) -> None:
-        while self._waiting and not self.given_up:
-            await self._settle(list(islice(self._waiting, SETTLED)))
+        if not self.given_up:
+            await self._settle([*self._waiting])
 
     def _follow(self, rows: Sequence[Plain], past: Sequence[Row]) -> None:
         """Take the events, and with each that ends a version the row of that one."""
         waiting, doubts, upto = self._waiting, self.doubts, self._upto
-        weight, place = 0, 0
+        weight, place, count = 0, 0, len(past)
         for position, id, version, topic, state, tenant_id, subject_id, at, command_id, salt, digest in rows:
             if id in doubts:
                 continue
@@ -93,9 +92,10 @@ class RowWalk:
                         continue
                     ended = fold.follow(position, version, at, topic, content)
                     if ended is not None:
-                        place = self._beyond(past, place, position)
-                        if place == len(past) or past[place] != ended:
-                            continue
+                        if place == count or past[place] != ended:
+                            place = self._beyond(past, place, position)
+                            if place == count or past[place] != ended:
+                                continue
                         place += 1
             except UNSOUND:
                 continue
