@@ -16,12 +16,19 @@ from projections.states import KINDS
 
 
 def change_document(fact: Recorded | Erased) -> Document:
-    """One change. `what` is the type under which it is published; comments are named by `comment_id`."""
+    """One change. `what` is the type under which it is published; comments are named by `comment_id`.
+
+    Of the event's ids and times only `originator_id` is looked at.
+    """
+    at = utc_text(fact.recorded_at)
     if isinstance(fact, Erased):
-        return {**_place(fact.position, fact.originator_version, fact), "what": KINDS[fact.topic][0], "erased": True}
+        place = {"position": fact.position, "occ_lock": fact.originator_version, "at": at}
+        return {**place, "what": KINDS[fact.topic][0], "erased": True}
     event: Any = fact.event
     document = {
-        **_place(fact.position, event.originator_version, fact),
+        "position": fact.position,
+        "occ_lock": event.originator_version,
+        "at": at,
         "by": event.user_name,
         "user_id": event.user_id,
         "what": KINDS[event.TOPIC][0],
@@ -50,7 +57,3 @@ def differences(before: Document, after: Document) -> dict[str, Json]:
     """What differs between two versions of an incident, by member, attributes as `attributes.<name>`."""
     old, new = ({member: document[member] for member in DETAILS} for document in (before, after))
     return edits_between(old, before["attributes"] or {}, new, after["attributes"] or {})
-
-
-def _place(position: int, version: int, fact: Recorded | Erased) -> Document:
-    return {"position": position, "occ_lock": version, "at": utc_text(fact.recorded_at)}

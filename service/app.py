@@ -30,6 +30,7 @@ from service.engines import Engine, open_engine
 from service.erasures import Erasures
 from service.freshness import Freshness
 from service.generations import expire
+from service.histories import Histories
 from service.http.audit import add_key
 from service.http.bodies import MAX_BODY
 from service.http.cors import allow_origins
@@ -125,6 +126,7 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             freshness=freshness,
             documents=Documents(engine.database, feed, freshness),
             lists=Lists(feed, freshness),
+            histories=Histories(engine.log, feed),
             leases=leases,
             metrics=metrics,
             pages=EventPages(engine.log, feed),

@@ -20,6 +20,7 @@ from service.definitions import TenantDefinitions
 from service.documents import Documents
 from service.erasures import Erasures
 from service.freshness import Freshness
+from service.histories import Histories
 from service.lists import Lists
 from service.metrics import Metrics
 from service.rate_limit import RateLimit
@@ -54,6 +55,7 @@ class Parts:
     freshness: Freshness
     documents: Documents
     lists: Lists
+    histories: Histories
     leases: Leases
     metrics: Metrics
     rate_limit: RateLimit
@@ -74,6 +76,7 @@ class Parts:
         self.freshness.doubt()
         self.documents.doubt()
         self.lists.doubt()
+        self.histories.doubt()
         self.feed.doubt()
 
     @property

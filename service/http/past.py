@@ -72,7 +72,7 @@ async def history(call: Call) -> web.StreamResponse:
     if "cursor" in parameters:
         return await _from_cursor(call, size, parameters.one("cursor") or "")
     if "page" in parameters or "size" in parameters:
-        rows, total = await call.parts.log.page_of_subject(call.id(), 0, size, (number - 1) * size)
+        rows, total = await call.parts.histories.page(call.id(), 0, size, (number - 1) * size)
         return _page(rows, total, {"number": number, "size": size})
     return await stream(call.request, "history", _every(call))
 
@@ -128,7 +128,7 @@ async def _from_cursor(call: Call, size: int, cursor: str) -> web.Response:
     id = call.id()
     bound_to = cursors.fingerprint(call.tenant_id, "history", str(id))
     keys = cursors.decode(cursor, bound_to, [int])
-    rows, total = await call.parts.log.page_of_subject(id, keys[0] if keys else 0, size + 1, 0)
+    rows, total = await call.parts.histories.page(id, keys[0] if keys else 0, size + 1, 0)
     place: dict[str, Any] = {"size": size}
     if len(rows) > size:
         place["next"] = cursors.encode(bound_to, [rows[size - 1].position])
@@ -136,12 +136,12 @@ async def _from_cursor(call: Call, size: int, cursor: str) -> web.Response:
 
 
 def _page(rows: Sequence[Row], total: int, place: dict[str, Any]) -> web.Response:
-    data = orjson.dumps({"history": [change_document(told_of(row)) for row in rows], "total": total})
+    data = orjson.dumps({"history": [change_document(told_of(row, coded=True)) for row in rows], "total": total})
     return success(data, page={**place, "total_records": total, "count": len(rows), "sort": ["position,asc"]})
 
 
 async def _every(call: Call) -> AsyncIterator[list[bytes]]:
     log, id, after = call.parts.log, call.id(), 0
     while rows := await log.of_subject(id, after, CHUNK):
-        yield [orjson.dumps(change_document(told_of(row))) for row in rows]
+        yield [orjson.dumps(change_document(told_of(row, coded=True))) for row in rows]
         after = rows[-1].position

@@ -16,10 +16,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _R = TypeVar("_R")
 
 
-def told_of(row: Row) -> Fact:
-    """Raises UnreadableEvent for what a newer release wrote, or what is damaged."""
+def told_of(row: Row, *, coded: bool = False) -> Fact:
+    """`coded` as in `recorded_of`. Raises UnreadableEvent for what a newer release wrote, or what is damaged."""
     if row.state is not None:
-        return recorded_of(row)
+        return recorded_of(row, coded=coded)
     return Erased(
         row.position,
         row.recorded_at,

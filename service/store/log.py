@@ -104,6 +104,16 @@ Plain = Sequence[Any]
 """The columns of a `Row`, in their order: ids as 32 hexadecimal digits, the time in microseconds since 1970."""
 
 
+class Counted(NamedTuple):
+    """How many events are about something, and the position of the last of them."""
+
+    total: int
+    last: int
+
+
+NONE_COUNTED = Counted(0, 0)
+
+
 class Redaction(NamedTuple):
     """What becomes of a row when content is erased from it; both are None where nothing is left. The digest stays."""
 
@@ -171,8 +181,11 @@ class Log(Protocol):
         """The same for what is about one incident, its comments included, or about one schema of attributes."""
         ...
 
-    async def page_of_subject(self, subject_id: UUID, after: int, limit: int, offset: int) -> tuple[list[Row], int]:
-        """The same but for the first `offset` rows, and how many events are about it in all, of one snapshot."""
+    async def page_of_subject(
+        self, subject_id: UUID, after: int, limit: int, offset: int, known: Counted = NONE_COUNTED
+    ) -> tuple[list[Row], Counted]:
+        """The same but for the first `offset` rows, and how many events are about it in all, of one snapshot. Those
+        that are `known` from an earlier call are not counted again."""
         ...
 
     async def position_at(self, at: datetime) -> int:

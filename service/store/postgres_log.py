@@ -13,7 +13,7 @@ from service.store.away import available
 from service.store.bells import Bells
 from service.store.ids import uuid_of
 from service.store.json_rows import json_rows
-from service.store.log import Entry, NotALog, NotEmpty, Outcome, Plain, Redaction, Row, Verdict
+from service.store.log import NONE_COUNTED, Counted, Entry, NotALog, NotEmpty, Outcome, Plain, Redaction, Row, Verdict
 from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS
 from service.store.postgres import Postgres
 from service.store.primary import SETTINGS
@@ -56,7 +56,9 @@ _OF_SUBJECT = (
     + """WHERE (subject_id, notification_id) > ($1, $2) AND subject_id <= $1
          ORDER BY subject_id, notification_id LIMIT $3"""
 )
-_COUNTED = "SELECT page.*, counted.total FROM (SELECT count(*) AS total FROM log WHERE subject_id = $1) AS counted "
+_COUNTED = """SELECT page.*, counted.more, counted.last
+              FROM (SELECT count(*) AS more, max(notification_id) AS last FROM log
+                    WHERE (subject_id, notification_id) > ($1, $5) AND subject_id <= $1) AS counted """
 _PAGE_OF_SUBJECT = _COUNTED + f"LEFT JOIN ({_OF_SUBJECT} OFFSET $4) AS page ON true ORDER BY page.notification_id"
 _BY_COMMAND = _ROW + "WHERE command_id = $1"
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM log"
@@ -145,9 +147,13 @@ class PostgresLog:
     async def of_subject(self, subject_id: UUID, after: int, limit: int) -> list[Row]:
         return await self._rows(_OF_SUBJECT, subject_id, after, limit)
 
-    async def page_of_subject(self, subject_id: UUID, after: int, limit: int, offset: int) -> tuple[list[Row], int]:
-        rows = await self._postgres.fetch(_PAGE_OF_SUBJECT, subject_id, after, limit, offset)
-        return [_row(*row) for *row, _ in rows if row[0] is not None], rows[0][-1]
+    async def page_of_subject(
+        self, subject_id: UUID, after: int, limit: int, offset: int, known: Counted = NONE_COUNTED
+    ) -> tuple[list[Row], Counted]:
+        rows = await self._postgres.fetch(_PAGE_OF_SUBJECT, subject_id, after, limit, offset, known.last)
+        *_, more, last = rows[0]
+        counted = Counted(known.total + more, last or known.last)
+        return [_row(*row) for *row, _, _ in rows if row[0] is not None], counted
 
     async def position_at(self, at: datetime) -> int:
         return int((await self._postgres.fetch(_POSITION_AT, at))[0][0])

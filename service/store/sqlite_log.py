@@ -12,7 +12,7 @@ import orjson
 
 from projections.leaves import Leaf
 from service.store.ids import uuid_from
-from service.store.log import Entry, NotALog, NotEmpty, Outcome, Plain, Redaction, Row, Verdict
+from service.store.log import NONE_COUNTED, Counted, Entry, NotALog, NotEmpty, Outcome, Plain, Redaction, Row, Verdict
 from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS
 from service.store.sqlite import DatabaseFile, migrate, rollback
 
@@ -25,6 +25,8 @@ _INSERT = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _REDACT = "UPDATE log SET state = ?, salt = ? WHERE notification_id = ? AND originator_id = ?"
 _ROW = """SELECT notification_id, originator_id, originator_version, topic, state, tenant_id, subject_id, recorded_at,
                  command_id, salt, digest FROM log """
+_BINARY = (4, 9, 10)
+"""The places of `state`, `salt` and `digest` in these rows."""
 _READ = _ROW + "WHERE notification_id > ? ORDER BY notification_id LIMIT ?"
 _LEAVES = """SELECT notification_id, tenant_id, originator_id, originator_version, topic, recorded_at, digest
              FROM log WHERE notification_id > ? ORDER BY notification_id LIMIT ?"""
@@ -38,8 +40,15 @@ _BY_AGGREGATE = (
 )
 _OF_TENANT = _ROW + "WHERE tenant_id = ? AND notification_id > ? ORDER BY tenant_id, notification_id LIMIT ?"
 _OF_SUBJECT = _ROW + "WHERE subject_id = ? AND notification_id > ? ORDER BY subject_id, notification_id LIMIT ?"
-_COUNTED = "SELECT page.*, counted.total FROM (SELECT count(*) AS total FROM log WHERE subject_id = ?) AS counted "
-_PAGE_OF_SUBJECT = _COUNTED + f"LEFT JOIN ({_OF_SUBJECT} OFFSET ?) AS page ON true ORDER BY page.notification_id"
+# As one row: for each that a thread fetches it waits until the others let it go on.
+_PAGE_OF_SUBJECT = f"""
+    SELECT (SELECT json_group_array(json_array(
+                notification_id, originator_id, originator_version, topic, CASE WHEN state NOT NULL THEN hex(state) END,
+                tenant_id, subject_id, recorded_at, command_id, CASE WHEN salt NOT NULL THEN hex(salt) END,
+                hex(digest)))
+            FROM ({_OF_SUBJECT} OFFSET ?)),
+           count(*), max(notification_id)
+    FROM log WHERE subject_id = ? AND notification_id > ?"""  # noqa: S608 - a statement of our own
 _BY_COMMAND = _ROW + "WHERE command_id = ?"
 _POSITION_AT = POSITION_AT.format(time="?")
 _COUNT = "SELECT count(*) FROM log WHERE tenant_id = ? AND notification_id > ?"
@@ -99,10 +108,14 @@ class SqliteLog:
     async def of_subject(self, subject_id: UUID, after: int, limit: int) -> list[Row]:
         return await self._rows(_OF_SUBJECT, subject_id.hex, after, limit)
 
-    async def page_of_subject(self, subject_id: UUID, after: int, limit: int, offset: int) -> tuple[list[Row], int]:
+    async def page_of_subject(
+        self, subject_id: UUID, after: int, limit: int, offset: int, known: Counted = NONE_COUNTED
+    ) -> tuple[list[Row], Counted]:
         subject = subject_id.hex
-        rows = await self._fetch(_PAGE_OF_SUBJECT, subject, subject, after, limit, offset)
-        return [_row(row) for *row, _ in rows if row[0] is not None], rows[0][-1]
+        ((page, more, last),) = await self._fetch(_PAGE_OF_SUBJECT, subject, after, limit, offset, subject, known.last)
+        return [_row(_unpacked(row)) for row in sorted(orjson.loads(page))], Counted(
+            known.total + more, last or known.last
+        )
 
     async def position_at(self, at: datetime) -> int:
         return int((await self._fetch(_POSITION_AT, (at - _EPOCH) // _MICROSECOND))[0][0])
@@ -256,6 +269,13 @@ def _row(row: Sequence[Any]) -> Row:
         position, _uuid(originator_id), version, topic, state, tenant_id, _uuid(subject_id), _time(at),
         uuid_from(command_id) if command_id else None, salt, digest,
     )  # fmt: skip
+
+
+def _unpacked(row: list[Any]) -> list[Any]:
+    for place in _BINARY:
+        if row[place] is not None:
+            row[place] = bytes.fromhex(row[place])
+    return row
 
 
 _uuid = lru_cache(maxsize=4_096)(uuid_from)

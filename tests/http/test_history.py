@@ -93,6 +93,16 @@ async def test_a_history_has_pages_and_cursors(api: Api) -> None:
 
 
 @both_engines
+async def test_a_page_tells_of_what_came_since_it_was_asked_for_last(api: Api) -> None:
+    id = (await api.report())["id"]
+    for total in range(1, 5):
+        answer = (await api.get(f"{at(id, 'history')}?page=1&size=2")).body
+        assert (answer["data"]["total"], answer["page"]["total_records"]) == (total, total)
+        assert len(answer["data"]["history"]) == min(total, 2)
+        await (api.comment(id, "Seen.") if total % 2 else api.patch(at(id), {"next_update": total}))
+
+
+@both_engines
 async def test_a_long_history_is_streamed_whole(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.http.past.CHUNK", 4)
     id = (await api.report())["id"]

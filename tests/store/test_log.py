@@ -230,9 +230,20 @@ class TestLog:
         assert await log.of_subject(uuid4(), 0, 9) == []
         for after, limit, offset, positions in ((0, 3, 0, [1, 2, 6]), (2, 3, 2, [11, 12, 16]), (0, 9, 9, [])):
             rows, total = await log.page_of_subject(A, after, limit, offset)
-            assert ([row.position for row in rows], total) == (positions, 8)
+            assert ([row.position for row in rows], total) == (positions, (8, 17))
             assert rows == [row for row in await log.of_subject(A, 0, 100) if row.position in positions]
-        assert await log.page_of_subject(uuid4(), 0, 9, 0) == ([], 0)
+        assert await log.page_of_subject(uuid4(), 0, 9, 0) == ([], (0, 0))
+
+    async def test_events_that_were_counted_before_are_not_counted_again(self, log: Log) -> None:
+        for version in range(3):
+            await log.append([entry(A, version), entry(B, version)])
+        _, counted = await log.page_of_subject(A, 0, 1, 0)
+        assert counted == (3, 5)
+        assert (await log.page_of_subject(A, 0, 1, 9, counted))[1] == (3, 5)
+        await log.append([entry(A, 3), entry(B, 3)])
+        rows, more = await log.page_of_subject(A, 0, 2, 2, counted)
+        assert ([row.position for row in rows], more) == ([5, 7], (4, 7))
+        assert (await log.page_of_subject(A, 0, 1, 0, counted._replace(total=100)))[1] == (101, 7)
 
     async def test_the_position_at_a_time_is_the_last_one_recorded_by_then(self, log: Log) -> None:
         moment, endless = timedelta(microseconds=1), datetime(2999, 12, 31, tzinfo=UTC)
