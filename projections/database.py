@@ -82,6 +82,10 @@ class Database(Reader, Protocol):
 
     dialect: Dialect
 
+    async def every(self, columns: str, source: str, *args: Any) -> Sequence[Sequence[Any]]:
+        """What `SELECT columns FROM source` finds, in whatever order: for many rows of many columns."""
+        ...
+
     async def execute(self, sql: str, *args: Any) -> int: ...
 
     def transaction(self, *, durable: bool = False) -> AbstractAsyncContextManager[Rows]:

@@ -96,6 +96,9 @@ class Postgres:
         rows: Sequence[Sequence[Any]] = await self._connections.fetch(sql, *args)
         return rows
 
+    async def every(self, columns: str, source: str, *args: Any) -> Sequence[Sequence[Any]]:
+        return await self.fetch(f"SELECT {columns} FROM {source}", *args)  # noqa: S608 - names of our own
+
     async def execute(self, sql: str, *args: Any) -> int:
         async with self._connections.lend() as connection:
             return _hit(await connection.execute(sql, *args))

@@ -19,7 +19,7 @@ import structlog
 
 from projections.database import Dialect, Rows, Unavailable
 from service.store.migrations import missing
-from service.store.sqlite_rows import SqliteRows, fetched
+from service.store.sqlite_rows import SqliteRows, fetched, kept
 
 READERS = 4
 """Threads that read one file."""
@@ -158,6 +158,9 @@ class SqliteDatabase:
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Sequence[Any]]:
         return await self._file.read(lambda connection: fetched(connection, sql, args))
+
+    async def every(self, columns: str, source: str, *args: Any) -> Sequence[Sequence[Any]]:
+        return await self._file.read(lambda connection: kept(connection, columns, source, args))
 
     async def execute(self, sql: str, *args: Any) -> int:
         async with self.transaction() as rows:

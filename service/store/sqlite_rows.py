@@ -44,6 +44,18 @@ def fetched(connection: sqlite3.Connection, sql: str, args: Sequence[Any]) -> Se
     return connection.execute(_numbered(sql), _bound(args)).fetchall()
 
 
+def kept(connection: sqlite3.Connection, columns: str, source: str, args: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """`SELECT columns FROM source`, in whatever order: by a function that is called with each row. Of rows that are
+    fetched, the driver lets go of the interpreter's lock at every column; of those that are kept, once a row."""
+    rows: list[tuple[Any, ...]] = []
+    connection.create_function("keep", -1, lambda *row: rows.append(row))
+    try:
+        connection.execute(f"SELECT count(keep({columns})) FROM {_numbered(source)}", _bound(args)).fetchone()  # noqa: S608 - names of our own
+    finally:
+        connection.create_function("keep", -1, None)
+    return rows
+
+
 def _many(connection: sqlite3.Connection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
     """As many rows a statement as can be: while it runs, and not for each row again, other threads may do what they
     have to. By powers of two, so that there are few different statements to keep."""

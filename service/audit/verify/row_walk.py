@@ -45,16 +45,16 @@ class RowWalk:
         self.matched: Counter[str] = Counter()
         """Rows that are as they should be, by table; none of an aggregate in doubt."""
         past = self._tables[PAST]
-        self._past = f"""SELECT {", ".join(past.columns)} FROM {past.name}
-                         WHERE {database.dialect.among("tenant_id", 1)} AND to_position > $2 AND to_position <= $3
-                         ORDER BY tenant_id, to_position"""  # noqa: S608 - names of our own
+        self._past = f"""{past.name} WHERE {database.dialect.among("tenant_id", 1)}
+                         AND to_position > $2 AND to_position <= $3"""
+        self._columns = ", ".join(past.columns)
 
     async def past(self, rows: Sequence[Plain], first: int, last: int) -> Sequence[Row]:
         """The versions that ended with these events, which are all of the positions from `first` to `last`."""
         last = min(last, self._upto)
         if self.given_up or last < first:
             return ()
-        found = await self._database.fetch(self._past, sorted({row[5] for row in rows}), first - 1, last)
+        found = await self._database.every(self._columns, self._past, sorted({row[5] for row in rows}), first - 1, last)
         return sorted(map(tuple, found), key=_until)
 
     async def part(self, rows: Sequence[Plain], past: Sequence[Row]) -> None:
