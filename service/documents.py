@@ -10,6 +10,7 @@ from uuid import UUID
 
 from projections.database import Database
 from service.freshness import Freshness
+from service.kept_json import trimmed
 from service.shelf import Shelf
 from service.store.feed import Feed
 
@@ -59,7 +60,7 @@ class Documents:
     def wrote(self, tenant_id: str, id: UUID, version: int, document: bytes, position: int) -> None:
         """This process recorded the event that made the incident what it is now."""
         if self._is_newest(id, position):
-            _put(self._old if version else self._new, id, Kept(tenant_id, version, document))
+            _put(self._old if version else self._new, id, Kept(tenant_id, version, trimmed(document)))
 
     def forget(self, id: UUID) -> None:
         self._old.drop(id.int)

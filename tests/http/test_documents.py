@@ -1,6 +1,7 @@
 """Incidents that are answered from memory: no older than from the tables, and no other tenant's."""
 
 import asyncio
+import tracemalloc
 from typing import Any
 from uuid import UUID
 
@@ -45,6 +46,19 @@ async def test_what_was_read_or_written_lately_is_not_looked_up(api: Api) -> Non
     await mark_table(api, id)
     assert await got(api, id) == added
     assert (await api.get(at(id, "attributes"))).data == {"count": 5}
+
+
+async def test_what_was_written_is_kept_in_no_more_room_than_it_fills(api: Api) -> None:
+    documents, head = api.parts.documents, api.parts.feed.head.value
+    written, letters = 1_000, 1_000
+    tracemalloc.start()
+    try:
+        for number in range(written):
+            documents.wrote("acme", UUID(int=number), 1, orjson.dumps({"description": "x" * letters}), head)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 2 * written * letters
 
 
 async def test_what_is_kept_is_no_other_tenants_and_ends_with_a_delete(api: Api) -> None:
