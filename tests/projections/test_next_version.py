@@ -12,7 +12,7 @@ from projections.read_models import FOLLOWER
 from service.settings import Settings
 from tests.bench.long_log import fill
 from tests.faults.agreement import patiently
-from tests.faults.load import INCIDENTS, authorization, client, load
+from tests.faults.load import BREACH, INCIDENTS, authorization, client, load
 from tests.projections.next_version import MODULE, NAME
 from tests.servers.process import ServiceProcess
 
@@ -54,7 +54,7 @@ async def test_migrating_builds_them_beside_those_that_are_served_until_the_new_
         assert (await one.ask("GET", INCIDENTS)).data == before.data
     assert not busy.refused
     async with client(old.url, filled) as one:
-        await one.report()
+        reported = await one.ask("POST", INCIDENTS, BREACH)
         shown = await one.ask("GET", INCIDENTS)
     followers = await generations(postgres_dsn)
     assert followers[FOLLOWER] == (1, True)
@@ -62,9 +62,10 @@ async def test_migrating_builds_them_beside_those_that_are_served_until_the_new_
     new = ServiceProcess(old.folder, {"database_url": postgres_dsn, "read_timeout": PATIENCE}, (MODULE,))
     with new:
         async with client(new.url, filled) as one, client(old.url, filled) as another:
-            assert (await one.ask("GET", INCIDENTS)).data == shown.data
-            incident = await one.report()
+            assert (await patiently(one, INCIDENTS, Ims_Min_Position=str(reported.position))).data == shown.data
+            reported = await one.ask("POST", INCIDENTS, BREACH)
             for release in (one, another):
-                found = await release.ask("GET", f"{INCIDENTS}/{incident['id']}")
-                assert (found.status, found.data) == (200, incident)
+                path, position = f"{INCIDENTS}/{reported.data['id']}", str(reported.position)
+                found = await patiently(release, path, Ims_Min_Position=position)
+                assert (found.status, found.data) == (200, reported.data)
     assert "is built" not in await asyncio.to_thread(migrate, old), "they are there already"
