@@ -11,8 +11,9 @@ import asyncpg
 from projections.read_models import FOLLOWER
 from service.settings import Settings
 from tests.bench.long_log import fill
+from tests.domain.examples import BREACH
 from tests.faults.agreement import patiently
-from tests.faults.load import BREACH, INCIDENTS, authorization, client, load
+from tests.faults.load import INCIDENTS, authorization, client, load
 from tests.projections.next_version import MODULE, NAME
 from tests.servers.process import ServiceProcess
 
