@@ -32,14 +32,14 @@ class Loading:
         self._since: int | None = None
         """The position that the events which are folded and not written yet follow; None where there are none."""
         self._writing: asyncio.Task[None] | None = None
-        self._second: asyncio.Task[None] | None = None
-        """Of the lease, which runs out after some: done where it is time that something is committed."""
+        self._handed_over_at = 0.0
+        """By the loop's clock."""
 
     async def ready(self) -> None:
         """Whether the database is there shows when the lease is asked for."""
 
     async def begin(self, lease: Lease) -> int:
-        self._begin_second()
+        self._handed_over_at = asyncio.get_running_loop().time()
         return lease.position
 
     async def commit(self, lease: Lease, position: int, batch: Sequence[Fact]) -> None:
@@ -51,7 +51,7 @@ class Loading:
         except Exception as error:
             raise _stopped(position + 1, batch[-1].position, error) from error
         self._since, last = since, batch[-1].position
-        late = self._second is not None and self._second.done()
+        late = asyncio.get_running_loop().time() - self._handed_over_at >= RENEW_SECONDS  # else the lease may run out
         if late or last - since >= WRITTEN or self._fold.size >= WRITTEN_BYTES:
             await self._hand_over(lease, last)
         await asyncio.sleep(0)  # what is being written goes on, and what is being read
@@ -66,11 +66,10 @@ class Loading:
 
     async def close(self) -> None:
         """What is still being written is given up, or was written by then."""
-        tasks = [task for task in (self._writing, self._second) if task is not None]
-        self._writing = self._second = None
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
 
     async def _finish(self, lease: Lease, position: int) -> None:
         if self._since is not None:
@@ -84,7 +83,7 @@ class Loading:
             return
         changes, self._fold = self._fold.changes(), self._models.fold()
         await self._settle()
-        self._begin_second()
+        self._handed_over_at = asyncio.get_running_loop().time()
         self._writing = asyncio.create_task(self._write(lease, since, position, changes))
 
     async def _write(self, lease: Lease, since: int, position: int, changes: Changes) -> None:
@@ -96,11 +95,6 @@ class Loading:
             raise
         except Exception as error:
             raise _stopped(since + 1, position, error) from error
-
-    def _begin_second(self) -> None:
-        if self._second is not None:
-            self._second.cancel()
-        self._second = asyncio.create_task(asyncio.sleep(RENEW_SECONDS))
 
     async def _settle(self) -> None:
         writing, self._writing = self._writing, None
