@@ -5,7 +5,7 @@ What the last transaction left is in memory, so nothing is read that is still be
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from domain.event import Fact
 from projections.database import Database, Unavailable
@@ -24,22 +24,21 @@ WRITTEN_BYTES = 8_000_000
 
 class Loading:
     """`models` must remember the incidents that changed last. What it is told to commit is written a little later: at
-    the latest when there is nothing more to follow."""
+    the latest when there is nothing more to follow. `clock`: seconds that only ever grow."""
 
-    def __init__(self, database: Database, leases: Leases, models: ReadModels) -> None:
-        self._database, self._leases, self._models = database, leases, models
+    def __init__(self, database: Database, leases: Leases, models: ReadModels, clock: Callable[[], float]) -> None:
+        self._database, self._leases, self._models, self._clock = database, leases, models, clock
         self._fold = models.fold()
         self._since: int | None = None
         """The position that the events which are folded and not written yet follow; None where there are none."""
         self._writing: asyncio.Task[None] | None = None
-        self._handed_over_at = 0.0
-        """By the loop's clock."""
+        self._handed_over_at = clock()
 
     async def ready(self) -> None:
         """Whether the database is there shows when the lease is asked for."""
 
     async def begin(self, lease: Lease) -> int:
-        self._handed_over_at = asyncio.get_running_loop().time()
+        self._handed_over_at = self._clock()
         return lease.position
 
     async def commit(self, lease: Lease, position: int, batch: Sequence[Fact]) -> None:
@@ -51,7 +50,7 @@ class Loading:
         except Exception as error:
             raise _stopped(position + 1, batch[-1].position, error) from error
         self._since, last = since, batch[-1].position
-        late = asyncio.get_running_loop().time() - self._handed_over_at >= RENEW_SECONDS  # else the lease may run out
+        late = self._clock() - self._handed_over_at >= RENEW_SECONDS  # else the lease may run out
         if late or last - since >= WRITTEN or self._fold.size >= WRITTEN_BYTES:
             await self._hand_over(lease, last)
         await asyncio.sleep(0)  # what is being written goes on, and what is being read
@@ -83,7 +82,7 @@ class Loading:
             return
         changes, self._fold = self._fold.changes(), self._models.fold()
         await self._settle()
-        self._handed_over_at = asyncio.get_running_loop().time()
+        self._handed_over_at = self._clock()
         self._writing = asyncio.create_task(self._write(lease, since, position, changes))
 
     async def _write(self, lease: Lease, since: int, position: int, changes: Changes) -> None:

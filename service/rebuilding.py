@@ -1,6 +1,7 @@
 """Read models that are built beside the live ones: loaded from the log, compared, switched to, kept to go back to."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -120,6 +121,7 @@ class Rebuilding:
             loading = Loading(
                 self._engine.database, self._leases,
                 read_models(self._engine, self._lease.generation, Remembered(kept_json, REMEMBERED_BYTES)),
+                time.monotonic,
             )  # fmt: skip
             follower = Follower(
                 REBUILD, self._feed, loading, self._leases,

@@ -1,6 +1,7 @@
 """A rebuild: the same bytes, in tables of their own, then one switch that only the one who filled them can make."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -157,7 +158,7 @@ async def test_what_is_built_slowly_is_committed_before_the_lease_runs_out(
     await build.leases.register(REBUILD, generation=1)
     lease = await build.leases.acquire(REBUILD)
     assert lease is not None
-    slow = Loading(build.engine.database, build.leases, build.models())
+    slow = Loading(build.engine.database, build.leases, build.models(), time.monotonic)
     try:
         assert await slow.begin(lease) == 0
         for position, fact in enumerate(facts):
