@@ -1,13 +1,13 @@
 """What happened, as the history of an incident tells it: who changed what, when, from what to what."""
 
+from datetime import datetime
 from typing import Any
 
 from domain.attribute_values import ATTRIBUTES
 from domain.comment import Comment
 from domain.edits import edits_between
-from domain.erased import Erased
 from domain.erasure import Erasing
-from domain.event import ActEvent, Json, Recorded
+from domain.event import ActEvent, Json
 from domain.incident import Incident
 from domain.moments import utc_text
 from domain.rules import DETAILS
@@ -15,25 +15,16 @@ from projections.documents import Document
 from projections.states import KINDS
 
 
-def change_document(fact: Recorded | Erased) -> Document:
+def change_document(position: int, version: int, topic: str, recorded_at: datetime, event: Any) -> Document:
     """One change. `what` is the type under which it is published; comments are named by `comment_id`.
 
-    Of the event's ids and times only `originator_id` is looked at.
+    The event is None where its content was erased. Of its ids and times only `originator_id` is looked at.
     """
-    at = utc_text(fact.recorded_at)
-    if isinstance(fact, Erased):
-        place = {"position": fact.position, "occ_lock": fact.originator_version, "at": at}
-        return {**place, "what": KINDS[fact.topic][0], "erased": True}
-    event: Any = fact.event
-    document = {
-        "position": fact.position,
-        "occ_lock": event.originator_version,
-        "at": at,
-        "by": event.user_name,
-        "user_id": event.user_id,
-        "what": KINDS[event.TOPIC][0],
-        "changes": changes_of(event),
-    }
+    document = {"position": position, "occ_lock": version, "at": utc_text(recorded_at)}
+    what = KINDS[topic][0]
+    if event is None:
+        return document | {"what": what, "erased": True}
+    document |= {"by": event.user_name, "user_id": event.user_id, "what": what, "changes": changes_of(event)}
     if event.erased:
         document["erased"] = event.erased
     if isinstance(event, Erasing):

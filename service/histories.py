@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from service.store.feed import Feed
-from service.store.log import NONE_COUNTED, Counted, Log, Row
+from service.store.log import NONE_COUNTED, Counted, Excerpt, Log
 
 MAX_COUNTED: Final = 10_000
 """Incidents whose events were counted last."""
@@ -19,7 +19,7 @@ class Histories:
         self._log, self._feed = log, feed
         self._counted: OrderedDict[int, Counted] = OrderedDict()
 
-    async def page(self, id: UUID, after: int, limit: int, offset: int) -> tuple[list[Row], int]:
+    async def page(self, id: UUID, after: int, limit: int, offset: int) -> tuple[list[Excerpt], int]:
         """Rows beyond the position `after` but for the first `offset`, and how many there are in all. Raises
         Unavailable."""
         known = self._counted.get(id.int, NONE_COUNTED)

@@ -11,15 +11,15 @@ from domain.errors import Absent
 from domain.incident import Incident
 from domain.moments import recordable
 from domain.rules import MAX_OCC_LOCK
-from projections.changes import change_document, differences
+from projections.changes import differences
 from projections.past import Found
 from service.http import cursors
 from service.http.answers import success
 from service.http.call import Call
 from service.http.queries import PAGING, Parameters, paging
 from service.http.streams import stream
-from service.store.history import told_of
-from service.store.log import Row
+from service.store.history import change_of
+from service.store.log import Excerpt
 
 OF_THE_PAST: Final = ("version", "as_of")
 BETWEEN: Final = ("from", "to")
@@ -135,13 +135,13 @@ async def _from_cursor(call: Call, size: int, cursor: str) -> web.Response:
     return _page(rows[:size], total, place)
 
 
-def _page(rows: Sequence[Row], total: int, place: dict[str, Any]) -> web.Response:
-    data = orjson.dumps({"history": [change_document(told_of(row, coded=True)) for row in rows], "total": total})
+def _page(rows: Sequence[Excerpt], total: int, place: dict[str, Any]) -> web.Response:
+    data = orjson.dumps({"history": [change_of(row) for row in rows], "total": total})
     return success(data, page={**place, "total_records": total, "count": len(rows), "sort": ["position,asc"]})
 
 
 async def _every(call: Call) -> AsyncIterator[list[bytes]]:
     log, id, after = call.parts.log, call.id(), 0
     while rows := await log.of_subject(id, after, CHUNK):
-        yield [orjson.dumps(change_document(told_of(row, coded=True))) for row in rows]
+        yield [orjson.dumps(change_of(row)) for row in rows]
         after = rows[-1].position

@@ -8,18 +8,20 @@ from uuid import UUID
 
 from domain.erased import Erased
 from domain.event import Fact
+from projections.changes import change_document
+from projections.documents import Document
 from service.store.ids import uuid_from
-from service.store.log import Log, Plain, Row
-from service.store.mapper import UnreadableEvent, recorded, recorded_of
+from service.store.log import Excerpt, Log, Plain, Row
+from service.store.mapper import UnreadableEvent, event_of, recorded, recorded_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _R = TypeVar("_R")
 
 
-def told_of(row: Row, *, coded: bool = False) -> Fact:
-    """`coded` as in `recorded_of`. Raises UnreadableEvent for what a newer release wrote, or what is damaged."""
+def told_of(row: Row) -> Fact:
+    """Raises UnreadableEvent for what a newer release wrote, or what is damaged."""
     if row.state is not None:
-        return recorded_of(row, coded=coded)
+        return recorded_of(row)
     return Erased(
         row.position,
         row.recorded_at,
@@ -30,6 +32,13 @@ def told_of(row: Row, *, coded: bool = False) -> Fact:
         row.originator_version,
         row.subject_id,
     )
+
+
+def change_of(row: Row | Excerpt) -> Document:
+    """What a history shows of it. Raises UnreadableEvent."""
+    position, version, topic, state = row.position, row.originator_version, row.topic, row.state
+    event = None if state is None else event_of(position, row.originator_id, version, topic, state, coded=True)
+    return change_document(position, version, topic, row.recorded_at, event)
 
 
 def plainly_told(row: Plain) -> Fact:

@@ -100,6 +100,17 @@ class Row(NamedTuple):
     digest: bytes
 
 
+class Excerpt(NamedTuple):
+    """What a history tells of a row, in its columns' order."""
+
+    position: int
+    originator_id: UUID
+    originator_version: int
+    topic: str
+    state: bytes | None
+    recorded_at: datetime
+
+
 Plain = Sequence[Any]
 """The columns of a `Row`, in their order: ids as 32 hexadecimal digits, the time in microseconds since 1970."""
 
@@ -183,9 +194,9 @@ class Log(Protocol):
 
     async def page_of_subject(
         self, subject_id: UUID, after: int, limit: int, offset: int, known: Counted = NONE_COUNTED
-    ) -> tuple[list[Row], Counted]:
-        """The same but for the first `offset` rows, and how many events are about it in all, of one snapshot. Those
-        that are `known` from an earlier call are not counted again."""
+    ) -> tuple[list[Excerpt], Counted]:
+        """What a history tells of the same but for the first `offset` rows, and how many events are about it in all,
+        of one snapshot. Those that are `known` from an earlier call are not counted again."""
         ...
 
     async def position_at(self, at: datetime) -> int:

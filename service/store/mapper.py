@@ -186,28 +186,28 @@ def members_of(topic: str, state: bytes) -> dict[str, Any]:
     return members
 
 
-def recorded_of(row: Row, *, coded: bool = False) -> Recorded:
-    """`coded`: ids and times of the event, but for `originator_id`, may be as they are written.
-
-    Raises UnreadableEvent.
-    """
+def recorded_of(row: Row) -> Recorded:
+    """Raises UnreadableEvent."""
     if row.state is None:
         raise UnreadableEvent(f"the content of position {row.position} was erased")
     return recorded(
-        row.position, row.originator_id, row.originator_version, row.topic, row.state, row.recorded_at, row.digest,
-        coded=coded,
-    )  # fmt: skip
+        row.position, row.originator_id, row.originator_version, row.topic, row.state, row.recorded_at, row.digest
+    )
 
 
 def recorded(
-    position: int, id: UUID, version: int, topic: str, state: bytes, recorded_at: datetime, digest: bytes,
-    *, coded: bool = False,
-) -> Recorded:  # fmt: skip
+    position: int, id: UUID, version: int, topic: str, state: bytes, recorded_at: datetime, digest: bytes
+) -> Recorded:
     """Of what its row says. Raises UnreadableEvent."""
+    return Recorded(event_of(position, id, version, topic, state), position, recorded_at, digest)
+
+
+def event_of(position: int, id: UUID, version: int, topic: str, state: bytes, *, coded: bool = False) -> ActEvent:
+    """`coded`: its ids and times, but for `originator_id`, may be as they are written. Raises UnreadableEvent."""
     try:
         event = _mapper.event_of(id, version, topic, state, coded=coded)
     except (MapperDeserialisationError, orjson.JSONDecodeError):
         raise UnreadableEvent(f"the content of position {position} is damaged") from None
     if not isinstance(event, ActEvent):
         raise TypeError(f"{topic} is no event")
-    return Recorded(event, position, recorded_at, digest)
+    return event

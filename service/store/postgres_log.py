@@ -13,7 +13,19 @@ from service.store.away import available
 from service.store.bells import Bells
 from service.store.ids import uuid_of
 from service.store.json_rows import json_rows
-from service.store.log import NONE_COUNTED, Counted, Entry, NotALog, NotEmpty, Outcome, Plain, Redaction, Row, Verdict
+from service.store.log import (
+    NONE_COUNTED,
+    Counted,
+    Entry,
+    Excerpt,
+    NotALog,
+    NotEmpty,
+    Outcome,
+    Plain,
+    Redaction,
+    Row,
+    Verdict,
+)
 from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS
 from service.store.postgres import Postgres
 from service.store.primary import SETTINGS
@@ -56,10 +68,14 @@ _OF_SUBJECT = (
     + """WHERE (subject_id, notification_id) > ($1, $2) AND subject_id <= $1
          ORDER BY subject_id, notification_id LIMIT $3"""
 )
-_COUNTED = """SELECT page.*, counted.more, counted.last
-              FROM (SELECT count(*) AS more, max(notification_id) AS last FROM log
-                    WHERE (subject_id, notification_id) > ($1, $5) AND subject_id <= $1) AS counted """
-_PAGE_OF_SUBJECT = _COUNTED + f"LEFT JOIN ({_OF_SUBJECT} OFFSET $4) AS page ON true ORDER BY page.notification_id"
+_PAGE_OF_SUBJECT = """
+    SELECT page.*, counted.more, counted.last
+    FROM (SELECT count(*) AS more, max(notification_id) AS last FROM log
+          WHERE (subject_id, notification_id) > ($1, $5) AND subject_id <= $1) AS counted
+    LEFT JOIN (SELECT notification_id, originator_id, originator_version, topic, state, recorded_at FROM log
+               WHERE (subject_id, notification_id) > ($1, $2) AND subject_id <= $1
+               ORDER BY subject_id, notification_id LIMIT $3 OFFSET $4) AS page
+    ON true ORDER BY page.notification_id"""
 _BY_COMMAND = _ROW + "WHERE command_id = $1"
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM log"
 _POSITION_AT = POSITION_AT.format(time="$1")
@@ -149,11 +165,11 @@ class PostgresLog:
 
     async def page_of_subject(
         self, subject_id: UUID, after: int, limit: int, offset: int, known: Counted = NONE_COUNTED
-    ) -> tuple[list[Row], Counted]:
+    ) -> tuple[list[Excerpt], Counted]:
         rows = await self._postgres.fetch(_PAGE_OF_SUBJECT, subject_id, after, limit, offset, known.last)
         *_, more, last = rows[0]
         counted = Counted(known.total + more, last or known.last)
-        return [_row(*row) for *row, _, _ in rows if row[0] is not None], counted
+        return [_excerpt(*row) for *row, _, _ in rows if row[0] is not None], counted
 
     async def position_at(self, at: datetime) -> int:
         return int((await self._postgres.fetch(_POSITION_AT, at))[0][0])
@@ -261,3 +277,9 @@ def _row(
         position, uuid_of(originator_id.int), version, topic, state, tenant_id, uuid_of(subject_id.int), recorded_at,
         uuid_of(command_id.int) if command_id else None, salt, digest,
     )  # fmt: skip
+
+
+def _excerpt(
+    position: int, originator_id: UUID, version: int, topic: str, state: bytes | None, recorded_at: datetime
+) -> Excerpt:
+    return Excerpt(position, uuid_of(originator_id.int), version, topic, state, recorded_at)

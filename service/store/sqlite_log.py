@@ -12,7 +12,19 @@ import orjson
 
 from projections.leaves import Leaf
 from service.store.ids import uuid_from
-from service.store.log import NONE_COUNTED, Counted, Entry, NotALog, NotEmpty, Outcome, Plain, Redaction, Row, Verdict
+from service.store.log import (
+    NONE_COUNTED,
+    Counted,
+    Entry,
+    Excerpt,
+    NotALog,
+    NotEmpty,
+    Outcome,
+    Plain,
+    Redaction,
+    Row,
+    Verdict,
+)
 from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS
 from service.store.sqlite import DatabaseFile, migrate, rollback
 
@@ -25,8 +37,6 @@ _INSERT = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _REDACT = "UPDATE log SET state = ?, salt = ? WHERE notification_id = ? AND originator_id = ?"
 _ROW = """SELECT notification_id, originator_id, originator_version, topic, state, tenant_id, subject_id, recorded_at,
                  command_id, salt, digest FROM log """
-_BINARY = (4, 9, 10)
-"""The places of `state`, `salt` and `digest` in these rows."""
 _READ = _ROW + "WHERE notification_id > ? ORDER BY notification_id LIMIT ?"
 _LEAVES = """SELECT notification_id, tenant_id, originator_id, originator_version, topic, recorded_at, digest
              FROM log WHERE notification_id > ? ORDER BY notification_id LIMIT ?"""
@@ -40,15 +50,14 @@ _BY_AGGREGATE = (
 )
 _OF_TENANT = _ROW + "WHERE tenant_id = ? AND notification_id > ? ORDER BY tenant_id, notification_id LIMIT ?"
 _OF_SUBJECT = _ROW + "WHERE subject_id = ? AND notification_id > ? ORDER BY subject_id, notification_id LIMIT ?"
-# As one row: for each that a thread fetches it waits until the others let it go on.
-_PAGE_OF_SUBJECT = f"""
-    SELECT (SELECT json_group_array(json_array(
-                notification_id, originator_id, originator_version, topic, CASE WHEN state NOT NULL THEN hex(state) END,
-                tenant_id, subject_id, recorded_at, command_id, CASE WHEN salt NOT NULL THEN hex(salt) END,
-                hex(digest)))
-            FROM ({_OF_SUBJECT} OFFSET ?)),
-           count(*), max(notification_id)
-    FROM log WHERE subject_id = ? AND notification_id > ?"""  # noqa: S608 - a statement of our own
+# As one value: for each that a thread fetches it waits until the others let it go on.
+_PAGE_OF_SUBJECT = """
+    SELECT CAST('[' || (SELECT json_group_array(json_array(
+                notification_id, originator_id, originator_version, topic, CAST(state AS text), recorded_at))
+            FROM (SELECT notification_id, originator_id, originator_version, topic, state, recorded_at FROM log
+                  WHERE subject_id = ? AND notification_id > ? ORDER BY subject_id, notification_id LIMIT ? OFFSET ?))
+           || ',' || count(*) || ',' || coalesce(max(notification_id), 0) || ']' AS blob)
+    FROM log WHERE subject_id = ? AND notification_id > ?"""
 _BY_COMMAND = _ROW + "WHERE command_id = ?"
 _POSITION_AT = POSITION_AT.format(time="?")
 _COUNT = "SELECT count(*) FROM log WHERE tenant_id = ? AND notification_id > ?"
@@ -110,12 +119,11 @@ class SqliteLog:
 
     async def page_of_subject(
         self, subject_id: UUID, after: int, limit: int, offset: int, known: Counted = NONE_COUNTED
-    ) -> tuple[list[Row], Counted]:
+    ) -> tuple[list[Excerpt], Counted]:
         subject = subject_id.hex
-        ((page, more, last),) = await self._fetch(_PAGE_OF_SUBJECT, subject, after, limit, offset, subject, known.last)
-        return [_row(_unpacked(row)) for row in sorted(orjson.loads(page))], Counted(
-            known.total + more, last or known.last
-        )
+        ((found,),) = await self._fetch(_PAGE_OF_SUBJECT, subject, after, limit, offset, subject, known.last)
+        page, more, last = orjson.loads(found)
+        return [_excerpt(*row) for row in sorted(page)], Counted(known.total + more, last or known.last)
 
     async def position_at(self, at: datetime) -> int:
         return int((await self._fetch(_POSITION_AT, (at - _EPOCH) // _MICROSECOND))[0][0])
@@ -271,11 +279,8 @@ def _row(row: Sequence[Any]) -> Row:
     )  # fmt: skip
 
 
-def _unpacked(row: list[Any]) -> list[Any]:
-    for place in _BINARY:
-        if row[place] is not None:
-            row[place] = bytes.fromhex(row[place])
-    return row
+def _excerpt(position: int, originator_id: str, version: int, topic: str, state: str | None, at: int) -> Excerpt:
+    return Excerpt(position, _uuid(originator_id), version, topic, None if state is None else state.encode(), _time(at))
 
 
 _uuid = lru_cache(maxsize=4_096)(uuid_from)

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from projections.leaves import microseconds_of
 from service.audit.verify.contents import leaf_of_row
-from service.store.log import Entry, Log, Outcome, Row, Verdict
+from service.store.log import Entry, Excerpt, Log, Outcome, Row, Verdict
 from tests.domain.examples import TENANT
 from tests.store.engines import Engine, every
 from tests.store.events import births, entry
@@ -231,7 +231,8 @@ class TestLog:
         for after, limit, offset, positions in ((0, 3, 0, [1, 2, 6]), (2, 3, 2, [11, 12, 16]), (0, 9, 9, [])):
             rows, total = await log.page_of_subject(A, after, limit, offset)
             assert ([row.position for row in rows], total) == (positions, (8, 17))
-            assert rows == [row for row in await log.of_subject(A, 0, 100) if row.position in positions]
+            wanted = [row for row in await log.of_subject(A, 0, 100) if row.position in positions]
+            assert rows == [Excerpt(*row[:5], row.recorded_at) for row in wanted]
         assert await log.page_of_subject(uuid4(), 0, 9, 0) == ([], (0, 0))
 
     async def test_events_that_were_counted_before_are_not_counted_again(self, log: Log) -> None:
