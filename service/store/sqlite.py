@@ -10,7 +10,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -20,6 +19,7 @@ import structlog
 from projections.database import Dialect, Rows, Unavailable
 from service.store.migrations import missing
 from service.store.sqlite_rows import SqliteRows, fetched, kept
+from service.store.threads import Threads
 
 READERS = 4
 """Threads that read one file."""
@@ -77,8 +77,8 @@ class DatabaseFile:
     def __init__(self, path: Path, synchronous: Literal["FULL", "NORMAL"]) -> None:
         self.path = path
         self._synchronous = synchronous
-        self._writer = ThreadPoolExecutor(1, f"{path.stem}-writer")
-        self._readers = ThreadPoolExecutor(READERS, f"{path.stem}-reader")
+        self._writer = Threads(1, f"{path.stem}-writer")
+        self._readers = Threads(READERS, f"{path.stem}-reader")
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
 
@@ -123,12 +123,12 @@ class DatabaseFile:
         for connection in self._connections:
             connection.close()
 
-    async def _run(self, threads: ThreadPoolExecutor, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+    async def _run(self, threads: Threads, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         def job() -> _Result:
             with available():
                 return work(self._connection())
 
-        return await asyncio.get_running_loop().run_in_executor(threads, job)
+        return await threads.run(job)
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
