@@ -7,9 +7,8 @@ What the last transaction left is in memory, so nothing is read that is still be
 import asyncio
 from collections.abc import Callable, Sequence
 
-from domain.event import Fact
 from projections.database import Database, Unavailable
-from projections.follower import Stopped
+from projections.follower import Placed, Stopped
 from projections.lease import RENEW_SECONDS, Lease, LeaseLost, Leases
 from projections.read_models import Changes, ReadModels
 
@@ -41,7 +40,7 @@ class Loading:
         self._handed_over_at = self._clock()
         return lease.position
 
-    async def commit(self, lease: Lease, position: int, batch: Sequence[Fact]) -> None:
+    async def commit(self, lease: Lease, position: int, batch: Sequence[Placed]) -> None:
         since = position if self._since is None else self._since
         try:
             await self._fold.add(self._database, batch)

@@ -12,6 +12,7 @@ from projections.attribute_definitions import AttributeDefinitions
 from projections.comments import Comments
 from projections.comparison import Compared
 from projections.database import Dialect, Json, Reader, Rows
+from projections.follower import Placed
 from projections.generations import Generation, by_generation
 from projections.incident_changes import IncidentChanges
 from projections.incidents import Incidents
@@ -57,8 +58,10 @@ class Fold:
         """Bytes of what is to be written, about."""
         return self._fold.size
 
-    async def add(self, reader: Reader, batch: Sequence[Fact]) -> None:
-        """What was erased from the log is passed over: the event that erased it follows. Raises LookupError."""
+    async def add(self, reader: Reader, batch: Sequence[Placed]) -> None:
+        """What was erased from the log is passed over: the event that erased it follows. So is what is no event.
+
+        Raises LookupError."""
         of_incidents: list[Recorded] = []
         for fact in batch:
             if isinstance(fact, Recorded):

@@ -41,12 +41,12 @@ async def rebuild(settings: Settings, keep: float | None = None, *, anew: bool =
     Raises InUse, Stopped, Unavailable.
     """
     settle()
-    async with open_engine(settings) as engine, rebuilding(engine) as one:
+    async with open_engine(settings) as engine, rebuilding(settings, engine) as one:
         await begin_anew_for_another_log(engine, await open_leases(engine))
         resumed = await one.begin(anew=anew)
         if resumed:
             print(f"going on at position {one.lease.position}", file=sys.stderr)  # noqa: T201
-        await one.load("events", one.where_the_live_ones_are)
+        await one.load("events", one.where_the_live_ones_are, shared=True)
         await one.index()
         _tell(await one.compare())
         await one.load("events since", one.head)
@@ -55,7 +55,7 @@ async def rebuild(settings: Settings, keep: float | None = None, *, anew: bool =
 
 async def back(settings: Settings, keep: float | None = None) -> None:
     """Bring the tables of before up to date and switch to them. Raises InUse, NothingKept, Stopped, Unavailable."""
-    async with open_engine(settings) as engine, rebuilding(engine) as one:
+    async with open_engine(settings) as engine, rebuilding(settings, engine) as one:
         await one.begin_from_kept()
         await one.load("events", one.head)
         await one.switch(keep)
@@ -71,7 +71,7 @@ async def drop(settings: Settings, what: Unused) -> None:
             if followed := await drop_older(engine, leases):
                 raise InUse("; ".join(followed))
         else:
-            async with rebuilding(engine) as one:
+            async with rebuilding(settings, engine) as one:
                 await one.give_up()
             async with tree_rebuilding(engine) as tree:
                 await tree.give_up()

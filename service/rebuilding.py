@@ -1,41 +1,36 @@
 """Read models that are built beside the live ones: loaded from the log, compared, switched to, kept to go back to."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from domain.event import Fact
 from projections.comparison import Differences, differences
-from projections.database import Rows, Unavailable
-from projections.follower import BATCH, LOOK_SECONDS, Follower
+from projections.database import Rows
+from projections.follower import BATCH
 from projections.generations import KeptGeneration, NothingKept, removal
-from projections.lease import FollowerState, Lease, LeaseLost, Leases
-from projections.loading import FOLDED, Loading
+from projections.lease import FollowerState, Lease, Leases
 from projections.read_models import FOLLOWER, REBUILD, ReadModels
-from projections.remembered import Remembered
-from service import kept_json
 from service.app import open_leases, read_models
 from service.builders import builders_lease, held
 from service.engines import Engine
+from service.filling import fill
 from service.generations import drop_unused, of_this_release
 from service.progress import progress
+from service.settings import Settings
+from service.shares import Shares
+from service.store.history import plainly_told
 from service.yielding import Yielding
-
-REMEMBERED_BYTES = 4_000_000
-"""Of the documents of incidents that changed lately; with the rest of their rows it is some times as much."""
-ATTEMPTS = 5
-"""Times that the database may turn out to be away on the way to one goal."""
 
 
 class Rebuilding:
     """One that holds the lease of whoever builds. Every method raises LeaseLost, Unavailable and Stopped."""
 
-    def __init__(self, engine: Engine, leases: Leases, lease: Lease) -> None:
+    def __init__(self, settings: Settings, engine: Engine, leases: Leases, lease: Lease) -> None:
         self._engine, self._leases, self._lease = engine, leases, lease
+        self._shares = Shares(settings, engine, leases)
         self._kept = KeptGeneration(engine.database, FOLLOWER)
-        self._feed = Yielding(engine.log)
+        self._feed = Yielding(engine.log, plainly_told)
 
     @property
     def lease(self) -> Lease:
@@ -47,7 +42,8 @@ class Rebuilding:
         used = {live.generation} | ({kept.generation} if kept else set())
         there = await of_this_release(self._engine)
         number, position = self._lease.generation, self._lease.position
-        resumed = not anew and position > 0 and number in there and number not in used
+        begun = position > 0 or await self._shares.begun(number)
+        resumed = not anew and begun and number in there and number not in used
         await self._engine.database.define(
             removal([name for other in there.keys() - used - ({number} if resumed else set()) for name in there[other]])
         )
@@ -73,13 +69,16 @@ class Rebuilding:
         await self._go_on(0, 0)
         await drop_unused(self._engine, self._leases)
 
-    async def load(self, what: str, goal: Callable[[], Awaitable[int]]) -> None:
-        """Until as good as nothing is left to the goal, which may move meanwhile."""
+    async def load(self, what: str, goal: Callable[[], Awaitable[int]], *, shared: bool = False) -> None:
+        """Until as good as nothing is left to the goal, which may move meanwhile.
+
+        `shared`: by two processes where there is much to do, and also where two have begun.
+        """
         until = await goal()
         with progress(what, until) as done:
             while True:
                 if until > self._lease.position:
-                    await self._follow(until, done)
+                    self._lease = await self._filled(until, done, shared=shared)
                 until = await goal()
                 if until - self._lease.position <= BATCH:
                     return
@@ -115,36 +114,10 @@ class Rebuilding:
                 await self._kept.forget(rows)
         await drop_unused(self._engine, self._leases)
 
-    async def _follow(self, until: int, done: Callable[[int], None]) -> None:
-        """A database that is away for a moment, or has ended a session that was paused, is asked again."""
-        for again in range(ATTEMPTS):
-            loading = Loading(
-                self._engine.database, self._leases,
-                read_models(self._engine, self._lease.generation, Remembered(kept_json, REMEMBERED_BYTES)),
-                time.monotonic,
-            )  # fmt: skip
-            follower = Follower(
-                REBUILD, self._feed, loading, self._leases,
-                lambda _, position: done(position), lambda *_: None, batch=FOLDED,
-            )  # fmt: skip
-            try:
-                self._lease = replace(self._lease, position=await follower.follow(self._lease, until))
-                return
-            except Unavailable:
-                if again == ATTEMPTS - 1:
-                    raise
-            finally:
-                await loading.close()
-                self._feed.forget()
-            await asyncio.sleep(LOOK_SECONDS)
-            self._lease = replace(self._lease, position=await self._reached())
-
-    async def _reached(self) -> int:
-        """How far what was committed is."""
-        state = await self._leases.state(REBUILD)
-        if state is None:
-            raise LeaseLost
-        return state.position
+    async def _filled(self, until: int, done: Callable[[int], None], *, shared: bool) -> Lease:
+        if shared and await self._shares.wanted(self._lease, until):
+            return await self._shares.fill(self._lease, until, done)
+        return await fill(self._engine, self._leases, self._lease, until, self._feed, done)
 
     async def _compare(self) -> Differences | None:
         async with self._engine.database.trial() as rows:
@@ -170,6 +143,7 @@ class Rebuilding:
         """Whoever was about to go back left the kept tables further than they were."""
         async with self._engine.database.transaction(durable=True) as rows:
             await self._kept.moved(rows, self._lease.generation, self._lease.position)
+            await self._shares.forget(rows)
             self._lease = await self._leases.reset(rows, self._lease, generation, position)
 
     async def _patiently(self, work: Awaitable[Differences | None]) -> Differences | None:
@@ -192,12 +166,12 @@ class Rebuilding:
 
 
 @asynccontextmanager
-async def rebuilding(engine: Engine) -> AsyncIterator[Rebuilding]:
-    """Raises InUse where another rebuild is running."""
+async def rebuilding(settings: Settings, engine: Engine) -> AsyncIterator[Rebuilding]:
+    """`engine` as the settings say. Raises InUse where another rebuild is running."""
     leases = await open_leases(engine)
     lease, before = await builders_lease(leases, REBUILD)
     if before.log_id != str(engine.log.log_id):
         lease = replace(lease, position=0)
-    one = Rebuilding(engine, leases, lease)
+    one = Rebuilding(settings, engine, leases, lease)
     async with held(leases, one):
         yield one

@@ -16,6 +16,7 @@ from service.store.mapper import UnreadableEvent, event_of, recorded, recorded_o
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _R = TypeVar("_R")
+_F = TypeVar("_F")
 
 
 def told_of(row: Row) -> Fact:
@@ -54,9 +55,9 @@ _uuid = lru_cache(maxsize=4_096)(uuid_from)
 """Rows that are read together are often about the same."""
 
 
-def readable(rows: Sequence[_R], told: Callable[[_R], Fact]) -> list[Fact]:
+def readable(rows: Sequence[_R], told: Callable[[_R], _F]) -> list[_F]:
     """Those before the first that cannot be read. Raises UnreadableEvent where that is the first of all."""
-    facts: list[Fact] = []
+    facts: list[_F] = []
     for row in rows:
         try:
             facts.append(told(row))

@@ -4,13 +4,16 @@ import asyncio
 import random
 import re
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 
+import asyncpg
+import psutil
 import pytest
 
 from service.settings import Settings
@@ -19,12 +22,15 @@ from tests.faults.agreement import agree, patiently
 from tests.faults.audit import audit
 from tests.faults.conftest import Ground
 from tests.faults.load import INCIDENTS, authorization, client, load
+from tests.faults.shared_rebuild import MODULE
 from tests.projections.building import soon
 from tests.servers.children import spawn
 from tests.servers.process import ServiceProcess
 
 HISTORY = 24_000
 """Events that a rebuild has to go through: enough to be killed among them."""
+ALONE, SHARED = "service", MODULE
+"""Programs that go through it: by one process, and by two."""
 PATIENCE = "20"
 """Seconds that a read may wait, on machines that have more to do: those that fail are not those that are late."""
 
@@ -39,8 +45,8 @@ def _url(ground: Ground) -> str:
     return ground.log if isinstance(ground.log, str) else ""
 
 
-def _rebuild(service: ServiceProcess) -> Popen[bytes]:
-    command = [sys.executable, "-m", "service", "projections", "rebuild"]
+def _rebuild(service: ServiceProcess, program: str = ALONE) -> Popen[bytes]:
+    command = [sys.executable, "-m", program, "projections", "rebuild"]
     return spawn(
         command, log=service.folder / "rebuild.log", environment=service.environment, folder=service.folder,
         at_parents_death=signal.SIGKILL,
@@ -82,7 +88,7 @@ async def reading(service: ServiceProcess, headers: dict[str, str]) -> AsyncIter
         await task
 
 
-async def kills(filled: Ground, times: int, seed: int) -> None:
+async def kills(filled: Ground, program: str, times: int, seed: int) -> None:
     service = filled.start(read_timeout=PATIENCE)
     headers = authorization(service)
     async with client(service.url, headers) as one:
@@ -91,7 +97,7 @@ async def kills(filled: Ground, times: int, seed: int) -> None:
         if not _url(filled):
             assert service.terminate() == 0
         for _ in range(times):
-            rebuild = _rebuild(service)
+            rebuild = _rebuild(service, program)
             await asyncio.sleep(chance.uniform(0.7, 2.0))
             if rebuild.poll() is None:
                 rebuild.kill()
@@ -109,14 +115,43 @@ async def kills(filled: Ground, times: int, seed: int) -> None:
         await agree(one, await audit(filled.log, []))
 
 
-async def test_a_rebuild_that_is_killed_leaves_what_is_read_alone_and_is_resumed(filled: Ground) -> None:
-    await kills(filled, times=2, seed=1)
+@pytest.mark.parametrize("program", [ALONE, SHARED], ids=["alone", "shared"])
+async def test_a_rebuild_that_is_killed_leaves_what_is_read_alone_and_is_resumed(filled: Ground, program: str) -> None:
+    await kills(filled, program, times=2, seed=1)
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("seed", range(2, 6))
 async def test_a_rebuild_that_is_killed_again_and_again(filled: Ground, seed: int) -> None:
-    await kills(filled, times=12, seed=seed)
+    await kills(filled, (ALONE, SHARED)[seed % 2], times=12, seed=seed)
+
+
+async def test_the_second_process_of_a_rebuild_ends_with_the_one_that_was_killed(filled: Ground) -> None:
+    service = filled.start()
+    if not _url(filled):
+        assert service.terminate() == 0
+    rebuild = _rebuild(service, SHARED)
+    while not (others := psutil.Process(rebuild.pid).children()):
+        await asyncio.sleep(0.01)
+    async with _nobody_writes(filled, service):  # nor comes to an end by itself
+        rebuild.kill()
+        rebuild.wait()
+        _, alive = await asyncio.to_thread(psutil.wait_procs, others, timeout=4)
+    assert not alive
+
+
+@asynccontextmanager
+async def _nobody_writes(ground: Ground, service: ServiceProcess) -> AsyncIterator[None]:
+    """Whoever wants to write read models waits for five seconds and longer."""
+    if _url(ground):
+        connection = await asyncpg.connect(_url(ground))
+        await connection.execute("BEGIN; LOCK TABLE ims.followers IN EXCLUSIVE MODE")
+        yield
+        await connection.close()
+    else:
+        with closing(sqlite3.connect(service.folder / "data" / "ims.read.db", isolation_level=None)) as file:
+            file.execute("BEGIN IMMEDIATE")
+            yield
 
 
 async def test_under_load_no_read_fails_or_goes_back_in_time_through_rebuilds_and_ways_back(

@@ -26,6 +26,7 @@ Dump = dict[str, list[tuple[Any, ...]]]
 class Building:
     """`noticed` gathers what the followers report."""
 
+    settings: Settings
     engine: Engine
     leases: Leases
     feed: Feed
@@ -110,7 +111,7 @@ async def building(folder: Path, dsn: str = "", *, exclusive: bool | None = None
         feed = Feed(engine.log)
         leases = await open_leases(engine)
         await feed.start()
-        yield Building(engine, leases, feed)
+        yield Building(settings, engine, leases, feed)
 
 
 def documents(rows: Iterable[Sequence[Any]]) -> list[Any]:

@@ -16,7 +16,7 @@ from tests.projections.histories import long_history
 
 async def _found(build: Building) -> tuple[int, list[Difference]]:
     """As a rebuild finds them, without the switch."""
-    async with rebuilding(build.engine) as one:
+    async with rebuilding(build.settings, build.engine) as one:
         await one.begin(anew=True)
         await one.load("events", one.where_the_live_ones_are)
         await one.index()
@@ -101,7 +101,7 @@ async def test_what_the_live_tables_have_not_reached_is_no_difference(build: Bui
 async def test_comparing_changes_nothing(build: Building) -> None:
     await build.record(*ONE_OF_EACH[:5])
     await build.catch_up()
-    async with rebuilding(build.engine) as one:
+    async with rebuilding(build.settings, build.engine) as one:
         await one.begin(anew=True)
         await one.load("events", one.where_the_live_ones_are)
         await build.record(*ONE_OF_EACH[5:])
