@@ -162,7 +162,7 @@ class TestLog:
         keyed = entry(A, 0)._replace(command_id=UUID(int=7))
         await append(log, keyed, entry(B, 0))
         await engine.sql("UPDATE log SET state = NULL, salt = NULL WHERE notification_id = 2")
-        assert [tuple(row) for row in await log.plain(0, 10)] == [
+        plain = [
             (
                 row.position, row.originator_id.hex, row.originator_version, row.topic, row.state, row.tenant_id,
                 row.subject_id.hex, microseconds_of(row.recorded_at), row.command_id and row.command_id.hex, row.salt,
@@ -170,8 +170,18 @@ class TestLog:
             )
             for row in await log.read(0, 10)
         ]  # fmt: skip
+        assert [tuple(row) for row in await log.plain(0, 2)] == plain
+        assert [tuple(row) for row in await log.plain(0, 10)] == plain
         assert [row[0] for row in await log.plain(1, 10)] == [2]
         assert [row[0] for row in await log.plain(0, 1)] == [1]
+
+    async def test_where_rows_are_gone_those_beyond_are_read(self, engine: Engine, log: Log) -> None:
+        await append(log, entry(A, 0), entry(B, 0))
+        await append(log, entry(A, 1), entry(B, 1))
+        await engine.sql("DELETE FROM log WHERE notification_id IN (2, 3)")
+        assert [row.position for row in await log.read(0, 2)] == [1, 4]
+        assert [row[0] for row in await log.plain(0, 2)] == [1, 4]
+        assert [row[0] for row in await log.plain(1, 1)] == [4]
 
     async def test_its_leaves_are_the_columns_of_its_rows(self, engine: Engine, log: Log) -> None:
         await append(log, entry(A, 0), entry(B, 0))

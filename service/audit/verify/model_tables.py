@@ -60,17 +60,17 @@ async def rows_of(database: Database, table: ModelTable, places: Iterable[Place]
     """The rows that these aggregates have, by their places."""
     found: dict[Place, list[Row]] = {}
     place_of = _of(table, table.place)
-    for row in await database.fetch(_statement(table, database.dialect), orjson.dumps([*places]).decode()):
+    source = _source(table, database.dialect)
+    for row in await database.every(", ".join(table.columns), source, orjson.dumps([*places]).decode()):
         found.setdefault(place_of(row), []).append(tuple(row))
     return found
 
 
-def _statement(table: ModelTable, dialect: Dialect) -> str:
+def _source(table: ModelTable, dialect: Dialect) -> str:
     wanted = [f"wanted_{column}" for column in table.place]
     same = " AND ".join(f"{column} = {name}" for column, name in zip(table.place, wanted, strict=True))
     # What is wanted comes first: no planner is to read the table and look for each of its rows in the list.
-    return f"""SELECT {", ".join(table.columns)} FROM ({dialect.rows_in(1, wanted)}) AS wanted
-               CROSS JOIN {table.name} WHERE {same}"""  # noqa: S608 - names of our own
+    return f"({dialect.rows_in(1, wanted)}) AS wanted CROSS JOIN {table.name} WHERE {same}"
 
 
 def grouped(rows: Sequence[Row], table: ModelTable) -> dict[Any, Row]:
