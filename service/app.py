@@ -1,8 +1,6 @@
 """The composition root: every part is made here, by hand, and handed to those who need it."""
 
 import asyncio
-import os
-import socket
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
@@ -11,12 +9,9 @@ import structlog
 from aiohttp import web
 
 from domain.event import Fact
-from projections import generations, lease
 from projections.follower import Follower, Stopped, Tables
 from projections.lease import Lease, Leases
-from projections.read_models import FOLLOWER, ReadModels
-from projections.remembered import Remembered
-from service import kept_json
+from projections.read_models import FOLLOWER
 from service.aggregates import Aggregates
 from service.audit.auditing import auditor
 from service.audit.checkpoints import Checkpoints
@@ -29,7 +24,7 @@ from service.documents import Documents
 from service.engines import Engine, open_engine
 from service.erasures import Erasures
 from service.freshness import Freshness
-from service.generations import expire
+from service.generations import define, expire, read_models
 from service.histories import Histories
 from service.http.audit import add_key
 from service.http.bodies import MAX_BODY
@@ -40,6 +35,7 @@ from service.http.events import end_streams, frame_of
 from service.http.health import add_health
 from service.http.middlewares import every_request, trace_id_of
 from service.http.routes import add_routes
+from service.leases import open_leases
 from service.lists import Lists
 from service.metrics import Metrics
 from service.parts import PARTS, Parts
@@ -47,7 +43,6 @@ from service.rate_limit import RateLimit
 from service.settings import Settings
 from service.store.eraser import Eraser
 from service.store.feed import Feed, LogWentBack
-from service.store.sqlite import InUse
 from service.store.writer import Writer
 from service.streams.publisher import publisher
 from service.subscribers.pages import EventPages
@@ -144,33 +139,6 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
         await freshness.look()
         async with _background(parts, engine):
             yield parts
-
-
-async def open_leases(engine: Engine) -> Leases:
-    """The leases of this process, and a row for every follower."""
-    await engine.database.define([*lease.tables(engine.database.dialect), *generations.tables(engine.database.dialect)])
-    holder = f"{socket.gethostname()}:{os.getpid()}"
-    leases = Leases(engine.database, holder, str(engine.log.log_id), exclusive=engine.exclusive)
-    await leases.register(FOLLOWER)
-    return leases
-
-
-async def idle_leases(engine: Engine) -> Leases:
-    """The same, for what must not be done while somebody follows the log. Raises InUse."""
-    leases = await open_leases(engine)
-    for state in await leases.states():
-        if state.holder and not engine.exclusive:
-            raise InUse(f"{state.name} is followed by {state.holder}: stop every process of the service first")
-    return leases
-
-
-async def define(engine: Engine, models: ReadModels) -> None:
-    """The tables of one generation, and what they are found by."""
-    await engine.database.define([*models.tables(), *models.indexes()])
-
-
-def read_models(engine: Engine, generation: int, remembered: Remembered | None = None) -> ReadModels:
-    return ReadModels(engine.database.dialect, kept_json, generation, remembered)
 
 
 def _noticed(event: str, what: str) -> None:

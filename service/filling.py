@@ -11,8 +11,8 @@ from projections.lease import Lease, LeaseLost, Leases
 from projections.loading import FOLDED, Loading
 from projections.remembered import Remembered
 from service import kept_json
-from service.app import read_models
 from service.engines import Engine
+from service.generations import read_models
 from service.yielding import Yielding
 
 REMEMBERED_BYTES = 4_000_000

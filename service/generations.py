@@ -1,4 +1,4 @@
-"""The tables of all generations and releases: which are used, and dropping those that are not."""
+"""The tables of all generations and releases: making them, which are used, and dropping those that are not."""
 
 import asyncio
 
@@ -7,13 +7,24 @@ import structlog
 from projections.database import Unavailable
 from projections.generations import KeptGeneration, existing, removal
 from projections.lease import Leases
-from projections.read_models import FOLLOWER, REBUILD, VERSION, follower_of
+from projections.read_models import FOLLOWER, REBUILD, VERSION, ReadModels, follower_of
+from projections.remembered import Remembered
+from service import kept_json
 from service.engines import Engine
 
 LOOK_SECONDS = 60.0
 """How often it is looked whether the time of kept tables is over."""
 
 _log = structlog.get_logger(__name__)
+
+
+def read_models(engine: Engine, generation: int, remembered: Remembered | None = None) -> ReadModels:
+    return ReadModels(engine.database.dialect, kept_json, generation, remembered)
+
+
+async def define(engine: Engine, models: ReadModels) -> None:
+    """The tables of one generation, and what they are found by."""
+    await engine.database.define([*models.tables(), *models.indexes()])
 
 
 async def of_this_release(engine: Engine) -> dict[int, list[str]]:

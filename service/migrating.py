@@ -1,8 +1,8 @@
 """`ims migrate`: what a release needs before its processes start: the schema, and read models of its version."""
 
 from projections.read_models import FOLLOWER
-from service.app import open_leases
 from service.engines import Engine, open_engine
+from service.leases import open_leases
 from service.read_model_commands import rebuild
 from service.settings import Settings
 

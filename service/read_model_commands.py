@@ -8,13 +8,13 @@ from rich.table import Table
 from projections.comparison import Differences
 from projections.generations import KeptGeneration
 from projections.read_models import FOLLOWER
-from service.app import open_leases
 from service.audit.auditing import begin_anew_for_another_log
 from service.audit.rebuilding import tree_rebuilding
 from service.console import wide_console
 from service.engines import open_engine
 from service.garbage import settle
 from service.generations import drop_kept, drop_older
+from service.leases import open_leases
 from service.projections_cli import Unused
 from service.rebuilding import rebuilding
 from service.settings import Settings

@@ -11,11 +11,11 @@ from projections.follower import BATCH
 from projections.generations import KeptGeneration, NothingKept, removal
 from projections.lease import FollowerState, Lease, Leases
 from projections.read_models import FOLLOWER, REBUILD, ReadModels
-from service.app import open_leases, read_models
 from service.builders import builders_lease, held
 from service.engines import Engine
 from service.filling import fill
-from service.generations import drop_unused, of_this_release
+from service.generations import drop_unused, of_this_release, read_models
+from service.leases import open_leases
 from service.progress import progress
 from service.settings import Settings
 from service.shares import Shares

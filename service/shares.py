@@ -21,11 +21,11 @@ from projections.database import Rows
 from projections.follower import Placed, Stopped
 from projections.lease import Lease, Leases
 from projections.read_models import REBUILD
-from service.app import open_leases
 from service.builders import builders_lease
 from service.engines import Engine, open_engine
 from service.filling import fill
 from service.garbage import settle
+from service.leases import open_leases
 from service.settings import Settings
 from service.store.history import plainly_told
 from service.store.log import Plain

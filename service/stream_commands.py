@@ -4,9 +4,9 @@ from rich.console import Console
 from rich.table import Table
 
 from projections.stream import FOLLOWER
-from service.app import idle_leases, open_leases
 from service.console import wide_console
 from service.engines import open_engine
+from service.leases import idle_leases, open_leases
 from service.read_model_commands import rebuild
 from service.settings import InvalidSettings, Settings
 from service.status import follower_states

@@ -6,10 +6,10 @@ from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
-from service.app import idle_leases
 from service.audit.export_file import ExportFile, summary
 from service.audit.soundness import Soundness
 from service.engines import Engine, open_engine
+from service.leases import idle_leases
 from service.progress import progress
 from service.settings import Settings
 from service.store.feed import READ_EVENTS

@@ -14,13 +14,13 @@ from projections.lease import Lease, Leases
 from projections.leaves import Leaf
 from projections.merkle import Nodes, root
 from projections.tiles import HASH_BYTES, TILE, Tiles, generations, hashes_of
-from service.app import open_leases
 from service.audit.auditing import open_tree
 from service.audit.checkpoint import origin_of
 from service.audit.checkpoints import Checkpoints
 from service.audit.errors import TreeDiverged
 from service.builders import builders_lease, held
 from service.engines import Engine, open_engine
+from service.leases import open_leases
 from service.progress import progress
 from service.settings import Settings
 from service.store.log import Log

@@ -26,7 +26,6 @@ from domain.event import ActEvent
 from projections.audit_tree import FOLLOWER, AuditTree
 from projections.follower import Follower
 from projections.merkle import root
-from service.app import open_leases
 from service.audit.auditing import open_tree
 from service.audit.checkpoint import origin_of, signed
 from service.audit.checkpoints import Checkpoints
@@ -36,6 +35,7 @@ from service.audit.proofs import Proofs
 from service.audit.signing_key import ensure_signing_key
 from service.audit.tree import Tree
 from service.engines import open_engine
+from service.leases import open_leases
 from service.read_model_commands import rebuild
 from service.settings import Settings
 from service.store.feed import Feed

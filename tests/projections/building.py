@@ -13,8 +13,9 @@ from domain.event import ActEvent, Fact, Recorded
 from projections.follower import Follower, ReadModel, Tables
 from projections.lease import Lease, Leases
 from projections.read_models import FOLLOWER, ReadModels
-from service.app import define, open_leases, read_models
 from service.engines import Engine, open_engine
+from service.generations import define, read_models
+from service.leases import open_leases
 from service.settings import Settings
 from service.store.feed import Feed
 from service.store.mapper import entry_of

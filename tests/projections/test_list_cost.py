@@ -5,8 +5,9 @@ from pathlib import Path
 from projections.listing import NEWEST_FIRST, Filter
 from projections.pages import Page
 from projections.read_models import FOLLOWER
-from service.app import open_leases, read_models
 from service.engines import open_engine
+from service.generations import read_models
+from service.leases import open_leases
 from service.settings import Settings
 from tests.bench.many_incidents import TENANT, seed
 from tests.store.engines import PostgresEngine

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from projections.lease import Leases
-from service.app import open_leases
 from service.audit.checkpoints import Checkpoints
 from service.audit.notes import NoteInvalid, Verifier
 from service.audit.tree import Tree
@@ -16,6 +15,7 @@ from service.audit.verify.report import Summary
 from service.audit.verify.told import Row
 from service.audit.verify.trust import Claims, Trust
 from service.engines import Engine, open_engine
+from service.leases import open_leases
 from service.progress import progress
 from service.settings import Settings
 from service.store.log import Plain

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from projections.lease import FollowerState, Leases
 from projections.read_models import FOLLOWER, ReadModels
-from service.app import read_models
 from service.audit.verify.aggregate_walk import AggregateWalk
 from service.audit.verify.comparison import Comparison
 from service.audit.verify.findings import Findings
@@ -18,6 +17,7 @@ from service.audit.verify.row_walk import RowWalk
 from service.audit.verify.told import Row
 from service.audit.verify.totals import Totals, more
 from service.engines import Engine
+from service.generations import read_models
 from service.progress import progress
 from service.store.log import Plain
 
