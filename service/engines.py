@@ -29,7 +29,8 @@ def _no_pool() -> Mapping[str, int]:
 
 @dataclass(slots=True)
 class Engine:
-    """A log and the read models' database. `exclusive`: no other process writes to them.
+    """A log and the read models' database. `exclusive`: no other process writes to them. `apart`: what it is asked
+    for it does in a process of its own, while this one goes on.
 
     `kept` holds what cannot be derived from the log and must not be lost, beside it.
     `tell_read` rings for the other processes; `on_loss` takes what is called when the read models may have gone back.
@@ -40,6 +41,7 @@ class Engine:
     database: Database
     kept: Database
     exclusive: bool
+    apart: bool
     tell_read: Callable[[str], None] = _nobody
     bells: Bells | None = field(default=None)
     on_loss: Callable[[Callable[[], None]], None] = lambda _: None
@@ -73,7 +75,7 @@ async def _open_postgres(settings: Settings) -> AsyncIterator[Engine]:
         await postgres.open()
         await log.open()
         yield Engine(
-            log, postgres, postgres, False, lambda word: bells.ring(READ_CHANNEL, word), bells, postgres.on_loss,
+            log, postgres, postgres, False, True, lambda word: bells.ring(READ_CHANNEL, word), bells, postgres.on_loss,
             postgres.pool_use,
         )  # fmt: skip
     finally:
@@ -106,7 +108,7 @@ async def _open_files(settings: Settings, *, writing: bool = False) -> AsyncIter
         if writing:  # a process that died may have left there what it had just erased
             await appended.truncate()
             await derived.truncate()
-        yield Engine(log, SqliteDatabase(derived), SqliteDatabase(kept), exclusive=True)
+        yield Engine(log, SqliteDatabase(derived), SqliteDatabase(kept), exclusive=True, apart=False)
     finally:
         appended.close()
         kept.close()

@@ -58,23 +58,25 @@ async def _walk(engine: Engine, leases: Leases, findings: Findings, claims: Clai
 
     walk = LogWalk(findings, engine.log.leaves, read, size)
 
-    async def part(after: int) -> tuple[list[Plain], Sequence[Row]]:
+    async def part(after: int) -> tuple[Sequence[Plain], Sequence[Row]]:
         last = min(after + PART, head)
         found = [row for row in await engine.log.plain(after, last - after) if row[0] <= last]
         return found, await rows.past(found, after + 1, last)
 
     aggregates = 0
-    coming = asyncio.create_task(part(0))
+    coming: asyncio.Task[tuple[Sequence[Plain], Sequence[Row]]] | None = None
     try:
         with progress("events in order", head) as done:
             while walk.position < head:
-                events, past = await coming
-                coming = asyncio.create_task(part(walk.next(head)))
+                events, past = await (coming or part(walk.position))
+                if engine.apart:  # elsewhere the interpreter goes to and fro between the two, and both are late
+                    coming = asyncio.create_task(part(walk.next(head)))
                 await walk.part(head, await claims.upto(walk.next(head)), events)
                 await rows.part(events, past)
                 aggregates += [row[2] for row in events].count(0)
                 done(walk.position)
     finally:
-        coming.cancel()
+        if coming is not None:
+            coming.cancel()
     walk.end(head, await claims.upto(None))
     return Summary(f"the log {engine.log.log_id}", head, size, claims.count, aggregates)
