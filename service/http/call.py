@@ -19,6 +19,7 @@ from service.http.idempotency import command_of
 from service.http.preconditions import etag
 from service.http.statuses import BadRequest
 from service.parts import Parts
+from service.store.ids import uuid_from
 
 IDENTITY: Final = web.RequestKey("identity", Identity)
 TRACE_ID: Final = web.RequestKey("trace_id", str)
@@ -39,7 +40,7 @@ class Call:
         return self.identity.tenant_id
 
     def id(self, name: str = "id") -> UUID:
-        return UUID(self.request.match_info[name])
+        return uuid_from(self.request.match_info[name].replace("-", ""))
 
     def may_write(self) -> None:
         if not self.identity.may_write:
