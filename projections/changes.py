@@ -1,6 +1,5 @@
 """What happened, as the history of an incident tells it: who changed what, when, from what to what."""
 
-from datetime import datetime
 from typing import Any
 
 from domain.attribute_values import ATTRIBUTES
@@ -9,22 +8,29 @@ from domain.edits import edits_between
 from domain.erasure import Erasing
 from domain.event import ActEvent, Json
 from domain.incident import Incident
-from domain.moments import utc_text
 from domain.rules import DETAILS
 from projections.documents import Document
 from projections.states import KINDS
 
 
-def change_document(position: int, version: int, topic: str, recorded_at: datetime, event: Any) -> Document:
+def change_document(position: int, version: int, topic: str, at: str, event: Any) -> Document:
     """One change. `what` is the type under which it is published; comments are named by `comment_id`.
 
-    The event is None where its content was erased. Of its ids and times only `originator_id` is looked at.
+    `at` is when it was recorded, as clients see it. The event is None where its content was erased; of its ids and
+    times only `originator_id` is looked at.
     """
-    document = {"position": position, "occ_lock": version, "at": utc_text(recorded_at)}
     what = KINDS[topic][0]
     if event is None:
-        return document | {"what": what, "erased": True}
-    document |= {"by": event.user_name, "user_id": event.user_id, "what": what, "changes": changes_of(event)}
+        return {"position": position, "occ_lock": version, "at": at, "what": what, "erased": True}
+    document = {
+        "position": position,
+        "occ_lock": version,
+        "at": at,
+        "by": event.user_name,
+        "user_id": event.user_id,
+        "what": what,
+        "changes": changes_of(event),
+    }
     if event.erased:
         document["erased"] = event.erased
     if isinstance(event, Erasing):

@@ -13,7 +13,7 @@ from projections.changes import differences
 from projections.documents import Document, incident_document
 from service.audit.errors import Unknown
 from service.audit.reading import parts
-from service.store.history import change_of, told_of
+from service.store.history import change_of, excerpt_of, told_of
 from service.store.log import Log, Row
 
 
@@ -29,7 +29,7 @@ class IncidentPast:
         head = await self._log.head()
         async for rows in parts(lambda after, limit: self._log.of_subject(self._id, after, limit), 1, head):
             found = True
-            yield [change_of(row) for row in rows]
+            yield [change_of(excerpt_of(row)) for row in rows]
         if not found:
             raise self._unknown("is not in this log")
 

@@ -18,7 +18,7 @@ from service.http.answers import success
 from service.http.call import Call
 from service.http.queries import PAGING, Parameters, paging
 from service.http.streams import stream
-from service.store.history import change_of
+from service.store.history import change_of, excerpt_of
 from service.store.log import Excerpt
 
 OF_THE_PAST: Final = ("version", "as_of")
@@ -143,5 +143,5 @@ def _page(rows: Sequence[Excerpt], total: int, place: dict[str, Any]) -> web.Res
 async def _every(call: Call) -> AsyncIterator[list[bytes]]:
     log, id, after = call.parts.log, call.id(), 0
     while rows := await log.of_subject(id, after, CHUNK):
-        yield [orjson.dumps(change_of(row)) for row in rows]
+        yield [orjson.dumps(change_of(excerpt_of(row))) for row in rows]
         after = rows[-1].position

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.erased import Erased
 from domain.event import Fact
+from domain.moments import utc_text
 from projections.changes import change_document
 from projections.documents import Document
 from service.store.ids import uuid_from
@@ -35,11 +36,17 @@ def told_of(row: Row) -> Fact:
     )
 
 
-def change_of(row: Row | Excerpt) -> Document:
-    """What a history shows of it. Raises UnreadableEvent."""
-    position, version, topic, state = row.position, row.originator_version, row.topic, row.state
-    event = None if state is None else event_of(position, row.originator_id, version, topic, state, coded=True)
-    return change_document(position, version, topic, row.recorded_at, event)
+def change_of(excerpt: Excerpt) -> Document:
+    """As a history tells it. Raises UnreadableEvent."""
+    position, id, version, topic, state, at = excerpt
+    event = None if state is None else event_of(position, id, version, topic, state, coded=True)
+    return change_document(position, version, topic, at, event)
+
+
+def excerpt_of(row: Row) -> Excerpt:
+    return Excerpt(
+        row.position, row.originator_id, row.originator_version, row.topic, row.state, utc_text(row.recorded_at)
+    )
 
 
 def plainly_told(row: Plain) -> Fact:

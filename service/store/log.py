@@ -101,14 +101,14 @@ class Row(NamedTuple):
 
 
 class Excerpt(NamedTuple):
-    """What a history tells of a row, in its columns' order."""
+    """What a history tells of a row; `at` is when it was recorded, as clients see it."""
 
     position: int
     originator_id: UUID
     originator_version: int
     topic: str
     state: bytes | None
-    recorded_at: datetime
+    at: str
 
 
 Plain = Sequence[Any]

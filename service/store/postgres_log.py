@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from domain.moments import utc_text
 from projections.database import Unavailable
 from projections.leaves import Leaf
 from service.store.away import available
@@ -282,4 +283,4 @@ def _row(
 def _excerpt(
     position: int, originator_id: UUID, version: int, topic: str, state: bytes | None, recorded_at: datetime
 ) -> Excerpt:
-    return Excerpt(position, uuid_of(originator_id.int), version, topic, state, recorded_at)
+    return Excerpt(position, uuid_of(originator_id.int), version, topic, state, utc_text(recorded_at))

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import orjson
 
+from domain.moments import utc_text_of
 from projections.leaves import Leaf
 from service.store.ids import uuid_from
 from service.store.log import (
@@ -287,7 +288,8 @@ def _row(row: Sequence[Any]) -> Row:
 
 
 def _excerpt(position: int, originator_id: str, version: int, topic: str, state: str | None, at: int) -> Excerpt:
-    return Excerpt(position, _uuid(originator_id), version, topic, None if state is None else state.encode(), _time(at))
+    content = None if state is None else state.encode()
+    return Excerpt(position, _uuid(originator_id), version, topic, content, utc_text_of(at))
 
 
 _uuid = lru_cache(maxsize=4_096)(uuid_from)

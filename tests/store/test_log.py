@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 
 from projections.leaves import microseconds_of
 from service.audit.verify.contents import leaf_of_row
-from service.store.log import Entry, Excerpt, Log, Outcome, Row, Verdict
+from service.store.history import excerpt_of
+from service.store.log import Entry, Log, Outcome, Row, Verdict
 from tests.domain.examples import TENANT
 from tests.store.engines import Engine, every
 from tests.store.events import births, entry
@@ -242,7 +243,7 @@ class TestLog:
             rows, total = await log.page_of_subject(A, after, limit, offset)
             assert ([row.position for row in rows], total) == (positions, (8, 17))
             wanted = [row for row in await log.of_subject(A, 0, 100) if row.position in positions]
-            assert rows == [Excerpt(*row[:5], row.recorded_at) for row in wanted]
+            assert rows == [excerpt_of(row) for row in wanted]
         assert await log.page_of_subject(uuid4(), 0, 9, 0) == ([], (0, 0))
 
     async def test_events_that_were_counted_before_are_not_counted_again(self, log: Log) -> None:
