@@ -34,6 +34,14 @@ async def test_there_are_as_many_as_were_asked_for() -> None:
         threads.shutdown()
 
 
+async def test_one_thing_after_another_is_done_by_the_same_one() -> None:
+    threads = Threads(3, "three")
+    try:
+        assert {await threads.run(lambda: threading.current_thread().name) for _ in range(6)} == {"three-0"}
+    finally:
+        threads.shutdown()
+
+
 async def test_what_has_begun_is_done_though_nobody_waits_and_what_has_not_is_left(one: Threads) -> None:
     began, go_on, done = threading.Event(), threading.Event(), list[str]()
 
