@@ -1,12 +1,13 @@
 """`python -m tests.bench.streams`: publishing to Redis Streams. Catching up, latency, and what it costs the API.
 
-Ratios are of one machine within one run: the service with and without publishing takes turns.
+What it costs is measured in one process of the service, with Redis at work and Redis at rest in turns: two processes
+differ by more than that, though they run the same code.
 """
 
 import asyncio
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,7 @@ from service.engines import open_engine
 from service.settings import Settings
 from service.store.mapper import entry_of
 from tests.bench.competitors import POSTGRES
+from tests.bench.followers import POLL_SECONDS, head
 from tests.bench.load import Load, measured
 from tests.bench.paced import latencies
 from tests.bench.traffic import REQUESTS
@@ -32,9 +34,12 @@ HISTORY = 60_000
 """Events that a publisher catches up with."""
 GROUP = 200
 RATE, LATENCY_SECONDS = 1_000, 8
-CONNECTIONS, ROUNDS, TURN_SECONDS = 32, 5, 3
-SETTLE_SECONDS = 0.5
+CONNECTIONS, STARTS, PAIRS, TURN_SECONDS = 32, 3, 4, 2
+"""`STARTS`: of the service, each with so many pairs of turns, one without and one with publishing."""
+SETTLE_SECONDS = 0.3
 """After a turn, until what follows the log has come to its end."""
+REST_SECONDS = 60
+"""Longer than a turn. So long may Redis be kept from writing, and so long does the publisher wait for its answer."""
 STREAM = "ims:events"
 REDIS: dict[str, str | int] = {"appendonly": "yes", "appendfsync": "everysec"}
 CATCH_UP_MARK, P50_MARK, P99_MARK, COST_MARK = 30_000, 5.0, 25.0, 0.10
@@ -53,11 +58,13 @@ def main() -> None:
         p50, p99 = taken[len(taken) // 2], taken[len(taken) * 99 // 100]
         _say(f"from the answer to XREAD at {answered:,.0f} creates/s: p50 {p50:.1f} ms, p99 {p99:.1f} ms "
              f"(marks: {P50_MARK:g} and {P99_MARK:g})")  # fmt: skip
-        without, publishing = _cost(postgres, folder)
+        pairs = _cost(postgres, folder)
+        without, publishing = (_median(costs) for costs in zip(*pairs, strict=True))
+        ratio = _median([Cost(second.rate / first.rate, second.taken / first.taken) for first, second in pairs])
         _say(f"creates at {CONNECTIONS} connections: {without.rate:,.0f}/s, {publishing.rate:,.0f}/s while publishing, "
-             f"{1 - publishing.rate / without.rate:.0%} fewer (mark: under {COST_MARK:.0%})")  # fmt: skip
+             f"{1 - ratio.rate:.0%} fewer (mark: under {COST_MARK:.0%})")  # fmt: skip
         _say(f"the service's processor time for each: {without.taken * 1e6:.0f} µs, {publishing.taken * 1e6:.0f} µs "
-             f"while publishing, {publishing.taken / without.taken - 1:+.0%}")  # fmt: skip
+             f"while publishing, {ratio.taken - 1:+.0%}")  # fmt: skip
 
 
 def _catching_up(postgres: Postgres, folder: Path) -> float:
@@ -93,25 +100,39 @@ class Cost(NamedTuple):
     taken: float
 
 
-def _cost(postgres: Postgres, folder: Path) -> tuple[Cost, Cost]:
-    """Without and with publishing, in turns: the medians."""
-    turns: tuple[list[Cost], list[Cost]] = [], []
-    with (
-        RedisServer(**REDIS) as redis,
-        _service(postgres, folder, "without", None) as without,
-        _service(postgres, folder, "publishing", redis) as publishing,
-    ):
-        for turn in range(ROUNDS + 1):
-            for service, costs in zip((without, publishing), turns, strict=True):
-                load = Load(_port(service), REQUESTS["create"], service.token(), None, turn * 1_000_003, CONNECTIONS)
-                before = _processor_time(service)
-                measurement = measured(load, TURN_SECONDS)
-                time.sleep(SETTLE_SECONDS)
-                if turn:  # the first one warms up
-                    taken = (_processor_time(service) - before) / measurement.requests
-                    costs.append(Cost(measurement.rate, taken))
-    first, second = (Cost(*map(statistics.median, zip(*costs, strict=True))) for costs in turns)
-    return first, second
+def _cost(postgres: Postgres, folder: Path) -> list[tuple[Cost, Cost]]:
+    """Pairs: without and with publishing, one after the other in the same process."""
+    pairs = []
+    for start in range(STARTS):
+        with (
+            RedisServer(**REDIS) as redis,
+            redis.client() as client,
+            _service(postgres, folder, f"cost{start}", redis) as service,
+        ):
+            for pair in range(PAIRS + 1):
+                costs: dict[bool, Cost] = {}
+                for publishing in (False, True) if pair % 2 else (True, False):
+                    if not publishing:
+                        client.execute_command("CLIENT", "PAUSE", REST_SECONDS * 1000, "WRITE")
+                    costs[publishing] = _turn(service, 2 * pair + publishing)
+                    client.execute_command("CLIENT", "UNPAUSE")
+                    while int(client.xlen(STREAM)) < head(service.url):
+                        time.sleep(POLL_SECONDS)
+                if pair:  # the first one warms up
+                    pairs.append((costs[False], costs[True]))
+    return pairs
+
+
+def _turn(service: ServiceProcess, number: int) -> Cost:
+    load = Load(_port(service), REQUESTS["create"], service.token(), None, number * 1_000_003, CONNECTIONS)
+    before = _processor_time(service)
+    measurement = measured(load, TURN_SECONDS)
+    time.sleep(SETTLE_SECONDS)
+    return Cost(measurement.rate, (_processor_time(service) - before) / measurement.requests)
+
+
+def _median(costs: Sequence[Cost]) -> Cost:
+    return Cost(*map(statistics.median, zip(*costs, strict=True)))
 
 
 def _processor_time(service: ServiceProcess) -> float:
@@ -120,10 +141,9 @@ def _processor_time(service: ServiceProcess) -> float:
 
 
 @contextmanager
-def _service(postgres: Postgres, folder: Path, name: str, redis: RedisServer | None) -> Iterator[ServiceProcess]:
+def _service(postgres: Postgres, folder: Path, name: str, redis: RedisServer) -> Iterator[ServiceProcess]:
     settings = {"database_url": postgres.create_database(name), "rate_limit": "off"}
-    if redis is not None:
-        settings["redis_url"] = redis.url
+    settings |= {"redis_url": redis.url, "redis_timeout": str(REST_SECONDS)}
     own = folder / name
     own.mkdir()
     with ServiceProcess(own, settings) as service:
