@@ -33,6 +33,8 @@ from service.yielding import Yielding
 
 LONG = 50_000
 """Events from which on a second process is worth its start."""
+LISTEN_SECONDS = 0.05
+"""How long it is looked whether the log grows."""
 SHARES: Final = 2
 NAMES: Final = tuple(f"{REBUILD}_{share}" for share in range(SHARES))
 
@@ -92,7 +94,7 @@ class Shares:
         own, others = [await self._taken(name, of) for name in NAMES]
         until = max(until, own.position, others.position)
         other = _OtherProcess(self._settings, others, until)
-        feed = Yielding(self._engine.log, told_to(0), SHARES)
+        feed = Yielding(self._engine.log, told_to(0))
         filling = asyncio.ensure_future(fill(self._engine, self._leases, own, until, feed, done))
         try:
             await asyncio.gather(filling, other.ended())
@@ -102,6 +104,11 @@ class Shares:
             await asyncio.gather(filling, other.close(), return_exceptions=True)
             for lease in (own, others):
                 await self._leases.release(lease)
+
+    async def _nobody_writes(self) -> bool:
+        head = await self._engine.log.head()
+        await asyncio.sleep(LISTEN_SECONDS)
+        return await self._engine.log.head() == head
 
     async def _taken(self, name: str, of: Lease) -> Lease:
         """The lease of a share, where it was left if that is of this rebuild."""
@@ -152,7 +159,7 @@ def _other_share(settings: Settings, lease: Lease, until: int, tell: Connection)
 
 async def _fill_other(settings: Settings, lease: Lease, until: int) -> None:
     async with open_engine(settings, writing=False) as engine:
-        feed = Yielding(engine.log, told_to(1), SHARES)
+        feed = Yielding(engine.log, told_to(1))
         await fill(engine, await open_leases(engine), lease, until, feed, lambda _: None)
 
 

@@ -23,14 +23,10 @@ _F_co = TypeVar("_F_co", covariant=True)
 
 
 class Yielding(Generic[_F_co]):
-    """It waits for nothing: who asks beyond the end of the log gets nothing at once. `told` makes a fact of a row.
+    """It waits for nothing: who asks beyond the end of the log gets nothing at once. `told` makes a fact of a row."""
 
-    `processes`: how many go through the log together, which take no more than one would.
-    """
-
-    def __init__(self, log: Log, told: Callable[[Plain], _F_co], processes: int = 1) -> None:
+    def __init__(self, log: Log, told: Callable[[Plain], _F_co]) -> None:
         self._log, self._told = log, told
-        self._rest_of_page = (1 + REST) * processes - 1
         # What is erased meanwhile is erased by an event that follows: no page is too old.
         self._pages = ReadAhead(log.plain, max_age=float("inf"))
         self._page: Sequence[Plain] = ()
@@ -57,5 +53,5 @@ class Yielding(Generic[_F_co]):
     async def _rest(self, position: int) -> None:
         head = await self._log.head()
         if self._head is not None and head > self._head and head - position > NEAR:
-            await asyncio.sleep(min(self._rest_of_page * (time.monotonic() - self._began), MAX_REST_SECONDS))
+            await asyncio.sleep(min(REST * (time.monotonic() - self._began), MAX_REST_SECONDS))
         self._head, self._began = head, time.monotonic()

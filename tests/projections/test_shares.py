@@ -101,6 +101,16 @@ async def test_an_event_that_cannot_be_applied_stops_both(build: Building, share
     assert not any(states[name].holder for name in (REBUILD, *shares.NAMES))
 
 
+async def test_while_somebody_writes_one_process_is_enough(build: Building) -> None:
+    await _lived(build, ONE_OF_EACH)
+    one = shares.Shares(build.settings, build.engine, build.leases)
+    lease = await build.lease()
+    assert await one.wanted(replace(lease, position=0), len(ONE_OF_EACH))
+    writing = asyncio.create_task(build.record(*long_history(1_000, first=2)))
+    assert not await one.wanted(replace(lease, position=0), len(ONE_OF_EACH))
+    writing.cancel()
+
+
 async def test_the_other_process_may_be_killed_and_the_next_rebuild_goes_on(build: Building) -> None:
     await _lived(build, long_history(HISTORY))
     running = asyncio.create_task(rebuild(build.settings))
