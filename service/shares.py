@@ -69,9 +69,9 @@ class Shares:
         )
 
     async def wanted(self, lease: Lease, until: int) -> bool:
-        """Whether a second process is worth its start, or two have begun."""
-        processors = os.cpu_count() or 1
-        return (until - lease.position >= LONG and processors >= SHARES) or await self.begun(lease.generation)
+        """Whether a second process is worth its start and takes nothing from those who write, or two have begun."""
+        long = until - lease.position >= LONG and (os.cpu_count() or 1) >= SHARES
+        return (long and await self._nobody_writes()) or await self.begun(lease.generation)
 
     async def forget(self, rows: Rows) -> None:
         """What was begun is not gone on with."""
