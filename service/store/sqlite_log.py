@@ -27,6 +27,7 @@ from service.store.log import (
     Verdict,
 )
 from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS
+from service.store.mapper import UnreadableEvent
 from service.store.sqlite import DatabaseFile, migrate, rollback
 from service.store.sqlite_rows import kept
 
@@ -130,7 +131,10 @@ class SqliteLog:
     ) -> tuple[list[Excerpt], Counted]:
         subject = subject_id.hex
         ((found,),) = await self._fetch(_PAGE_OF_SUBJECT, subject, after, limit, offset, subject, known.last)
-        page, more, last = orjson.loads(found)
+        try:
+            page, more, last = orjson.loads(found)
+        except orjson.JSONDecodeError:
+            raise UnreadableEvent(f"an event about {subject_id} is damaged: `ims audit verify` names it") from None
         return [_excerpt(*row) for row in sorted(page)], Counted(known.total + more, last or known.last)
 
     async def position_at(self, at: datetime) -> int:

@@ -5,17 +5,22 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import pytest
+
+from projections.documents import Document
 from projections.leaves import microseconds_of
 from service.audit.verify.contents import leaf_of_row
-from service.store.history import excerpt_of
+from service.store.history import change_of, excerpt_of
 from service.store.log import Entry, Log, Outcome, Row, Verdict
+from service.store.mapper import UnreadableEvent
 from tests.domain.examples import TENANT
-from tests.store.engines import Engine, every
+from tests.store.engines import Engine, PostgresEngine, SqliteEngine, every
 from tests.store.events import births, entry
 
 A, B = UUID(int=0xA), UUID(int=0xB)
 COMMAND, OTHER_COMMAND = UUID(int=0xC0), UUID(int=0xC1)
 CONFLICT = Outcome(Verdict.CONFLICT)
+NO_TEXT = {SqliteEngine: "X'FF00'", PostgresEngine: "'\\xFF00'"}
 
 
 def is_dense(rows: list[Row]) -> bool:
@@ -25,6 +30,12 @@ def is_dense(rows: list[Row]) -> bool:
 
 async def append(log: Log, *entries: Entry) -> list[tuple[Verdict, int]]:
     return [(outcome.verdict, outcome.position) for outcome in await log.append(entries)]
+
+
+async def told(log: Log) -> list[Document]:
+    """The history of A."""
+    excerpts, _ = await log.page_of_subject(A, 0, 9, 0)
+    return [change_of(excerpt) for excerpt in excerpts]
 
 
 class TestLog:
@@ -256,6 +267,12 @@ class TestLog:
         rows, more = await log.page_of_subject(A, 0, 2, 2, counted)
         assert ([row.position for row in rows], more) == ([5, 7], (4, 7))
         assert (await log.page_of_subject(A, 0, 1, 0, counted._replace(total=100)))[1] == (101, 7)
+
+    async def test_content_that_is_no_text_any_more_is_called_unreadable(self, engine: Engine, log: Log) -> None:
+        await log.append([entry(A, 0)])
+        await engine.sql(f"UPDATE log SET state = {NO_TEXT[type(engine)]} WHERE notification_id = 1")
+        with pytest.raises(UnreadableEvent):
+            await told(log)
 
     async def test_the_position_at_a_time_is_the_last_one_recorded_by_then(self, log: Log) -> None:
         moment, endless = timedelta(microseconds=1), datetime(2999, 12, 31, tzinfo=UTC)
