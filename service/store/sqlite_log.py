@@ -224,19 +224,11 @@ def _known(connection: sqlite3.Connection, entry: Entry) -> Outcome | None:
 
 
 def _values(entry: Entry, position: int, at: int) -> tuple[Any, ...]:
+    command_id = entry.command_id.hex if entry.command_id else None
     return (
-        position,
-        entry.originator_id.hex,
-        entry.originator_version,
-        entry.topic,
-        entry.state,
-        entry.tenant_id,
-        entry.subject_id.hex,
-        at,
-        entry.command_id.hex if entry.command_id else None,
-        entry.salt,
-        entry.digest,
-    )
+        position, entry.originator_id.hex, entry.originator_version, entry.topic, entry.state, entry.tenant_id,
+        entry.subject_id.hex, at, command_id, entry.salt, entry.digest,
+    )  # fmt: skip
 
 
 def _begin_load(connection: sqlite3.Connection) -> list[tuple[str, str]]:
