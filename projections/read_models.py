@@ -61,7 +61,8 @@ class Fold:
     async def add(self, reader: Reader, batch: Sequence[Placed]) -> None:
         """What was erased from the log is passed over: the event that erased it follows. So is what is no event.
 
-        Raises LookupError."""
+        Raises LookupError.
+        """
         of_incidents: list[Recorded] = []
         for fact in batch:
             if isinstance(fact, Recorded):

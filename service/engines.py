@@ -75,8 +75,8 @@ async def _open_postgres(settings: Settings) -> AsyncIterator[Engine]:
         await postgres.open()
         await log.open()
         yield Engine(
-            log, postgres, postgres, False, True, lambda word: bells.ring(READ_CHANNEL, word), bells, postgres.on_loss,
-            postgres.pool_use,
+            log, postgres, postgres, exclusive=False, apart=True, bells=bells, on_loss=postgres.on_loss,
+            tell_read=lambda word: bells.ring(READ_CHANNEL, word), pool_use=postgres.pool_use,
         )  # fmt: skip
     finally:
         await log.close()

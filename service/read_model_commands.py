@@ -45,7 +45,7 @@ async def rebuild(settings: Settings, keep: float | None = None, *, anew: bool =
         await begin_anew_for_another_log(engine, await open_leases(engine))
         resumed = await one.begin(anew=anew)
         if resumed:
-            print(f"going on at position {one.lease.position}", file=sys.stderr)  # noqa: T201
+            print("going on where the last one was left", file=sys.stderr)  # noqa: T201
         await one.load("events", one.where_the_live_ones_are, shared=True)
         await one.index()
         _tell(await one.compare())

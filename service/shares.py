@@ -139,7 +139,7 @@ class _OtherProcess:
             raise failure
 
     async def close(self) -> None:
-        """It is not waited for, wherever it is."""
+        """Wherever it is by now."""
         self._process.kill()
         await asyncio.to_thread(self._process.join)
 

@@ -21,7 +21,7 @@ from service.engines import open_engine
 from service.settings import Settings
 from service.store.mapper import entry_of
 from tests.bench.competitors import POSTGRES
-from tests.bench.followers import POLL_SECONDS, head
+from tests.bench.followers import seconds_until_caught_up
 from tests.bench.load import Load, measured
 from tests.bench.paced import latencies
 from tests.bench.traffic import REQUESTS
@@ -116,8 +116,7 @@ def _cost(postgres: Postgres, folder: Path) -> list[tuple[Cost, Cost]]:
                         client.execute_command("CLIENT", "PAUSE", REST_SECONDS * 1000, "WRITE")
                     costs[publishing] = _turn(service, 2 * pair + publishing)
                     client.execute_command("CLIENT", "UNPAUSE")
-                    while int(client.xlen(STREAM)) < head(service.url):
-                        time.sleep(POLL_SECONDS)
+                    seconds_until_caught_up(service.url)
                 if pair:  # the first one warms up
                     pairs.append((costs[False], costs[True]))
     return pairs
