@@ -12,7 +12,8 @@ from projections.follower import Stopped
 from projections.read_models import FOLLOWER, REBUILD
 from service import shares
 from service.filling import fill
-from service.read_model_commands import rebuild
+from service.projections_cli import Unused
+from service.read_model_commands import drop, rebuild
 from service.rebuilding import rebuilding
 from service.yielding import Yielding
 from tests.domain.examples import ONE_OF_EACH, comment_edited
@@ -75,6 +76,17 @@ async def test_what_was_begun_is_dropped_by_whoever_begins_anew(build: Building)
     await _filled(build, 0, 3)
     await rebuild(build.settings, anew=True)
     assert await build.dump(3) == await build.dump(1)
+
+
+async def test_what_was_dropped_unfinished_is_not_gone_on_with(build: Building) -> None:
+    await _lived(build, ONE_OF_EACH)
+    async with rebuilding(build.settings, build.engine) as one:
+        await one.begin(anew=True)
+    await _filled(build, 0, 3)
+    await drop(build.settings, Unused.UNFINISHED)
+    await rebuild(build.settings)
+    assert (await _followers(build))[FOLLOWER] == (2, len(ONE_OF_EACH))
+    assert await build.dump(2) == await build.dump(1)
 
 
 async def test_one_that_is_farther_than_the_goal_is_met_there(build: Building) -> None:
