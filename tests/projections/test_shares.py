@@ -73,7 +73,7 @@ async def test_what_was_begun_is_dropped_by_whoever_begins_anew(build: Building)
     await _lived(build, ONE_OF_EACH)
     async with rebuilding(build.settings, build.engine) as one:
         await one.begin(anew=True)
-    await _filled(build, 0, 3)
+    await _filled(build, 1, 3)
     await rebuild(build.settings, anew=True)
     assert await build.dump(3) == await build.dump(1)
 
@@ -82,7 +82,7 @@ async def test_what_was_dropped_unfinished_is_not_gone_on_with(build: Building) 
     await _lived(build, ONE_OF_EACH)
     async with rebuilding(build.settings, build.engine) as one:
         await one.begin(anew=True)
-    await _filled(build, 0, 3)
+    await _filled(build, 1, 3)
     await drop(build.settings, Unused.UNFINISHED)
     await rebuild(build.settings)
     assert (await _followers(build))[FOLLOWER] == (2, len(ONE_OF_EACH))
