@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ from domain.event import Recorded, fold
 from domain.incident import Incident
 from projections.documents import comment_document, incident_document
 from service.audit.verify.folds import Told, folded
-from service.audit.verify.model_tables import ModelTable, tables_of
+from service.audit.verify.model_tables import PAST, ModelTable, tables_of
 from service.audit.verify.row_walk import RowWalk
 from service.store.mapper import members_of
 from tests.domain.examples import ANN, CODES
@@ -181,6 +182,21 @@ async def test_what_changes_after_it_was_let_go_is_in_doubt_and_nothing_else(bui
     rows = await counted(build)
     assert rows["past_incidents"] > walk.matched["past_incidents"] > 0
     assert rows["incidents"] == walk.matched["incidents"] + len(walk.doubts)
+
+
+async def test_an_incident_with_a_version_that_no_event_made_is_in_doubt_and_no_other(build: Building) -> None:
+    """It ends with an event of another incident, and the incident itself goes on after that one."""
+    await build.record(*long_history(200))
+    await build.catch_up()
+    (past,) = (table for table in tables_of(build.models()) if table.what == PAST)
+    id_at, until_at, version_at = map(past.columns.index, ("id", "to_position", "occ_lock"))
+    columns, database = ", ".join(past.columns), build.engine.database
+    rows = await database.fetch(f"SELECT {columns} FROM {past.name} ORDER BY to_position")
+    row = next(list(row) for before, row in pairwise(rows) if before[id_at] != row[id_at])
+    row[until_at], row[version_at] = row[until_at] - 1, 99
+    marks = ", ".join(f"${place}" for place in range(1, len(row) + 1))
+    await database.execute(f"INSERT INTO {past.name} ({columns}) VALUES ({marks})", *row)
+    assert (await walked(build, part=200)).doubts == {row[id_at].replace("-", "")}
 
 
 async def counted(build: Building) -> Counter[str]:

@@ -93,8 +93,9 @@ class RowWalk:
                     ended = fold.follow(position, version, at, topic, content)
                     if ended is not None:
                         if place == count or past[place] != ended:
-                            place = self._beyond(past, place, position)
-                            if place == count or past[place] != ended:
+                            before, place = place, self._beyond(past, place, position)
+                            stray = any(row[1] == ended[1] for row in past[before:place])
+                            if stray or place == count or past[place] != ended:
                                 continue
                         place += 1
             except UNSOUND:
