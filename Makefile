@@ -1,6 +1,7 @@
 # One command from a fresh clone: `make run`. Needs python3 (3.11 or newer), pip and make; everything else comes from the lock.
 PYTHON ?= python3
 WORKERS ?= 3
+BENCHES ?= streams readers history audit rebuild
 UV := .tools/bin/uv
 BIN := .venv/bin
 STAMP := .venv/.synced
@@ -64,8 +65,9 @@ audit-lock: $(STAMP) ## compare the locked packages with the known vulnerabiliti
 	$(BIN)/pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict \
 		--progress-spinner off --cache-dir .tools/pip-audit $(AUDIT_OPTIONS)
 
-bench: $(STAMP) ## throughput beside a bare handler, FastAPI and the eventsourcing library
+bench: $(STAMP) ## throughput beside a bare handler, FastAPI and the library, then what else has a mark: 20 minutes
 	$(BIN)/python -m tests.bench
+	@set -e; for one in $(BENCHES); do echo; $(BIN)/python -m tests.bench.$$one; done
 
 bench-plots: $(STAMP) ## the same figures with 1,000 to 1,000,000 incidents, and the plot of them
 	$(BIN)/python -m tests.bench.growth
