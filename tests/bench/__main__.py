@@ -1,4 +1,4 @@
-"""`make bench`: this service beside a bare handler, FastAPI with a table, and the library in threads; prints Markdown.
+"""`python -m tests.bench`: this service beside a bare handler, FastAPI with a table, the library in threads; Markdown.
 
 Ends with 1 when a request had no good answer. A mark that was missed is shown, not failed: machines differ.
 """
