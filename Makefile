@@ -65,7 +65,7 @@ audit-lock: $(STAMP) ## compare the locked packages with the known vulnerabiliti
 	$(BIN)/pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict \
 		--progress-spinner off --cache-dir .tools/pip-audit $(AUDIT_OPTIONS)
 
-bench: $(STAMP) ## throughput beside a bare handler, FastAPI and the library, then what else has a mark: 20 minutes
+bench: $(STAMP) ## throughput beside a bare handler, FastAPI and the library; then streams, audit and rebuilds: 20 minutes
 	$(BIN)/python -m tests.bench
 	@set -e; for one in $(BENCHES); do echo; $(BIN)/python -m tests.bench.$$one; done
 

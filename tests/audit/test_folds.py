@@ -190,12 +190,11 @@ async def test_an_incident_with_a_version_that_no_event_made_is_in_doubt_and_no_
     await build.catch_up()
     (past,) = (table for table in tables_of(build.models()) if table.what == PAST)
     id_at, until_at, version_at = map(past.columns.index, ("id", "to_position", "occ_lock"))
-    columns, database = ", ".join(past.columns), build.engine.database
-    rows = await database.fetch(f"SELECT {columns} FROM {past.name} ORDER BY to_position")
-    row = next(list(row) for before, row in pairwise(rows) if before[id_at] != row[id_at])
-    row[until_at], row[version_at] = row[until_at] - 1, 99
-    marks = ", ".join(f"${place}" for place in range(1, len(row) + 1))
-    await database.execute(f"INSERT INTO {past.name} ({columns}) VALUES ({marks})", *row)
+    async with build.engine.database.transaction() as rows:
+        found = await rows.fetch(f"SELECT {', '.join(past.columns)} FROM {past.name} ORDER BY to_position")
+        row = next(list(row) for before, row in pairwise(found) if before[id_at] != row[id_at])
+        row[until_at], row[version_at] = row[until_at] - 1, 99
+        await rows.insert(past.name, [row])
     assert (await walked(build, part=200)).doubts == {row[id_at].replace("-", "")}
 
 

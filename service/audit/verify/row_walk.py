@@ -94,6 +94,7 @@ class RowWalk:
                     if ended is not None:
                         if place == count or past[place] != ended:
                             before, place = place, self._beyond(past, place, position)
+                            # Of this aggregate, whose doubt would be taken back below.
                             stray = any(row[1] == ended[1] for row in past[before:place])
                             if stray or place == count or past[place] != ended:
                                 continue
