@@ -43,6 +43,7 @@ from service.rate_limit import RateLimit
 from service.settings import Settings
 from service.store.eraser import Eraser
 from service.store.feed import Feed, LogWentBack
+from service.store.log import LogReplaced
 from service.store.writer import Writer
 from service.streams.publisher import publisher
 from service.subscribers.pages import EventPages
@@ -87,6 +88,8 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
     async with AsyncExitStack() as opened:
         spans = await opened.enter_async_context(traces(settings))
         engine = await opened.enter_async_context(open_engine(settings))
+        if engine.bells is not None:
+            await engine.bells.begin(engine.log.log_id)
         signing_in = await opened.enter_async_context(authenticator(settings))
         feed = Feed(engine.log)
         await feed.start()
@@ -170,9 +173,9 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
     engine.listen(lambda _: parts.feed.ring(), parts.freshness.heard)
     engine.on_loss(parts.doubt)
     writing = asyncio.create_task(parts.writer.run(), name="writer")
-    loops = {"feed": _feeding(parts), "freshness": parts.freshness.run(), "tail": parts.tail.run()}
+    loops = {"feed": _sound(parts, parts.feed.run()), "freshness": parts.freshness.run(), "tail": parts.tail.run()}
     if engine.bells is not None:
-        loops["bells"] = engine.bells.run()
+        loops["bells"] = _sound(parts, engine.bells.run(engine.log.log_id))
     if parts.follower is not None:
         loops["follower"] = _following(parts, parts.follower)
     if parts.publisher is not None:
@@ -203,12 +206,14 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _feeding(parts: Parts) -> None:
+async def _sound(parts: Parts, loop: Coroutine[Any, Any, None]) -> None:
+    """What finds out that this process knows another log than the one that is there ends the process."""
     try:
-        await parts.feed.run()
-    except LogWentBack as error:
-        _log.critical("log_went_back", reason=str(error))
-        parts.broken.set_exception(error)
+        await loop
+    except (LogWentBack, LogReplaced) as error:
+        _log.critical("another_log", reason=str(error))
+        if not parts.broken.done():
+            parts.broken.set_exception(error)
 
 
 async def _following(parts: Parts, follower: Follower[Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from projections.follower import LOOK_SECONDS
 from projections.lease import LEASE_SECONDS, FollowerState, Lease, LeaseLost, Leases
-from service.store.sqlite import InUse
+from service.store.log import InUse
 
 RUNNING = "another rebuild is running"
 

@@ -19,16 +19,16 @@ from service.environment import read_environment
 from service.projections_cli import projections
 from service.settings import InvalidSettings
 from service.store.feed import LogWentBack
-from service.store.log import NotALog, NotEmpty, RightMissing
+from service.store.log import InUse, LogReplaced, NotALog, NotEmpty, RightMissing
 from service.store.mapper import UnreadableEvent
 from service.store.migrations import SchemaTooNew
-from service.store.sqlite import InUse
 from service.subscribers.entries import Altered, Hole, NotAllowed, WouldSpoil
 
 _KNOWN = (
     InvalidSettings, InUse, SchemaTooNew, Stopped, Unavailable, LocalKeyUnusable, MintingRefused, Hole, Altered,
     NotAllowed, WouldSpoil, ExportDamaged, NotEmpty, NotALog, WouldHaveHoles,
-    Unknown, Disturbed, TreeDiverged, UnreadableEvent, NothingKept, NotADuration, LogWentBack, OSError,
+    Unknown, Disturbed, TreeDiverged, UnreadableEvent, NothingKept, NotADuration, LogWentBack, LogReplaced,
+    OSError,
 )  # fmt: skip
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)

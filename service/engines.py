@@ -1,7 +1,7 @@
 """Which database: everything that differs between the engines is chosen here, and nowhere else."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from projections.database import Database
@@ -11,6 +11,7 @@ from service.store.bells import Bells
 from service.store.log import Log
 from service.store.postgres import Postgres
 from service.store.postgres_log import HEAD_CHANNEL, PostgresLog
+from service.store.presence import nobody_attends
 from service.store.sqlite import DatabaseFile, SqliteDatabase, only_writer
 from service.store.sqlite_log import SqliteLog
 
@@ -27,6 +28,11 @@ def _no_pool() -> Mapping[str, int]:
     return {}
 
 
+def _alone() -> AbstractAsyncContextManager[None]:
+    """Whoever has the lock of an embedded database is alone."""
+    return nullcontext()
+
+
 @dataclass(slots=True)
 class Engine:
     """A log and the read models' database. `exclusive`: no other process writes to them. `apart`: what it is asked
@@ -34,7 +40,7 @@ class Engine:
 
     `kept` holds what cannot be derived from the log and must not be lost, beside it.
     `tell_read` rings for the other processes; `on_loss` takes what is called when the read models may have gone back.
-    `pool_use`: how many connections are there for what.
+    `pool_use`: how many connections are there for what. `alone` keeps processes of the service away, or raises InUse.
     """
 
     log: Log
@@ -46,6 +52,7 @@ class Engine:
     bells: Bells | None = field(default=None)
     on_loss: Callable[[Callable[[], None]], None] = lambda _: None
     pool_use: Callable[[], Mapping[str, int]] = _no_pool
+    alone: Callable[[], AbstractAsyncContextManager[None]] = _alone
 
     def listen(self, head_moved: Callable[[str], None], read_moved: Callable[[str], None]) -> None:
         if self.bells is not None:
@@ -77,8 +84,10 @@ async def _open_postgres(settings: Settings) -> AsyncIterator[Engine]:
         yield Engine(
             log, postgres, postgres, exclusive=False, apart=True, bells=bells, on_loss=postgres.on_loss,
             tell_read=lambda word: bells.ring(READ_CHANNEL, word), pool_use=postgres.pool_use,
+            alone=lambda: nobody_attends(postgres.primary),
         )  # fmt: skip
     finally:
+        bells.close()
         await log.close()
         postgres.close()
 

@@ -2,12 +2,14 @@
 
 import os
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from projections import generations, lease
 from projections.lease import Leases
 from projections.read_models import FOLLOWER
 from service.engines import Engine
-from service.store.sqlite import InUse
+from service.store.log import InUse
 
 
 async def open_leases(engine: Engine) -> Leases:
@@ -19,10 +21,14 @@ async def open_leases(engine: Engine) -> Leases:
     return leases
 
 
-async def idle_leases(engine: Engine) -> Leases:
-    """The same, for what must not be done while somebody follows the log. Raises InUse."""
-    leases = await open_leases(engine)
-    for state in await leases.states():
-        if state.holder and not engine.exclusive:
-            raise InUse(f"{state.name} is followed by {state.holder}: stop every process of the service first")
-    return leases
+@asynccontextmanager
+async def idle_leases(engine: Engine) -> AsyncIterator[Leases]:
+    """The same, for what must not be done while a process of the service runs, or anybody follows the log; none begins
+    to meanwhile. Raises InUse.
+    """
+    async with engine.alone():
+        leases = await open_leases(engine)
+        for state in await leases.states():
+            if state.holder and not engine.exclusive:
+                raise InUse(f"{state.name} is followed by {state.holder}: stop every process of the service first")
+        yield leases

@@ -25,7 +25,7 @@ _log = structlog.get_logger(__name__)
 
 
 def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT. Raises LogWentBack."""
+    """Run until SIGTERM or SIGINT. Raises LogWentBack, LogReplaced."""
     uvloop.run(_serve(settings))
 
 

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
+from projections.lease import Leases
 from service.audit.export_file import ExportFile, summary
 from service.audit.soundness import Soundness
 from service.engines import Engine, open_engine
@@ -31,16 +32,16 @@ async def load(settings: Settings, path: Path) -> None:
 
 async def fill(engine: Engine, batches: AsyncIterable[list[Row]], log_id: UUID, *, restored: bool) -> None:
     """Raises NotEmpty with a word on what to do, NotALog, InUse, Unavailable, and what `batches` raises."""
-    await _forget_followers(engine)
-    try:
-        await engine.log.load(batches, log_id, restored=restored)
-    except NotEmpty:
-        raise NotEmpty(f"the log has events: {_HINT}") from None
+    async with idle_leases(engine) as leases:
+        await _forget_followers(engine, leases)
+        try:
+            await engine.log.load(batches, log_id, restored=restored)
+        except NotEmpty:
+            raise NotEmpty(f"the log has events: {_HINT}") from None
 
 
-async def _forget_followers(engine: Engine) -> None:
+async def _forget_followers(engine: Engine, leases: Leases) -> None:
     """What follows the empty log begins anew with the one that is loaded."""
-    leases = await idle_leases(engine)
     states = await leases.states()
     for state in states:
         if state.position or state.log_id != str(engine.log.log_id):

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from projections.database import Unavailable
 from service.store.away import available
 from service.store.postgres import Postgres
+from service.store.presence import attend
 
 BELL_SECONDS = 0.02
 """Least time between two bells of one channel from one process."""
@@ -19,11 +21,13 @@ _RING = "SELECT pg_notify(channel, word) FROM unnest($1::text[], $2::text[]) AS 
 class Bells:
     """Wakes other processes by NOTIFY, after the commit and on a connection of its own, and is woken by theirs.
 
-    Losing a bell costs a second: whoever waits also looks by itself.
+    Losing a bell costs a second: whoever waits also looks by itself. By the same connection this process is known to be
+    there.
     """
 
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
+        self._connection: Any = None
         self._heard: dict[str, Callable[[str], None]] = {}
         self._pending: dict[str, str] = {}
         self._wanted = asyncio.Event()
@@ -36,16 +40,27 @@ class Bells:
         self._pending[self._name(channel)] = word
         self._wanted.set()
 
-    async def run(self) -> None:
+    async def begin(self, log_id: UUID) -> None:
+        """Use this log from now on. Raises Unavailable, LogReplaced."""
+        self.close()
+        self._connection = await self._postgres.primary.connect()
+        with available():
+            await attend(self._connection, log_id)
+
+    async def run(self, log_id: UUID) -> None:
+        """Without an end. Raises LogReplaced."""
         while True:
             with suppress(Unavailable):
-                connection = await self._postgres.primary.connect()
-                try:
-                    with available():
-                        await self._talk(connection)
-                finally:
-                    connection.terminate()
+                if self._connection is None or self._connection.is_closed():
+                    await self.begin(log_id)
+                with available():
+                    await self._talk(self._connection)
+            self.close()
             await asyncio.sleep(RECONNECT_SECONDS)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
 
     async def _talk(self, connection: Any) -> None:
         myself = connection.get_server_pid()

@@ -7,6 +7,8 @@ Conflict                         another event took this version: decide again
 Repeated                         the log knows this command already
 NotEmpty                         only an empty log can be loaded
 NotALog                          what was to be loaded contradicts itself
+InUse                            another process uses the log, or what is made of it
+LogReplaced                      another log is there than the one that this process began with
 RightMissing                     the database's user may not do this
 """
 
@@ -50,6 +52,14 @@ class NotEmpty(Exception):
 
 class NotALog(Exception):
     """Rows were to be loaded that no log can hold together; nothing was loaded."""
+
+
+class InUse(Exception):
+    """Another process is there that must not be."""
+
+
+class LogReplaced(Exception):
+    """All that this process keeps in memory is of a log that is not there any more."""
 
 
 class RightMissing(Exception):

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 import structlog
 
 from projections.database import Dialect, Rows, Unavailable
+from service.store.log import InUse
 from service.store.migrations import missing
 from service.store.sqlite_rows import SqliteRows, fetched, kept
 from service.store.threads import Threads
@@ -61,10 +62,6 @@ MAX_REWRITTEN = 256 * 2**20
 
 _log = structlog.get_logger(__name__)
 _Result = TypeVar("_Result")
-
-
-class InUse(Exception):
-    """Another process has the database open for writing."""
 
 
 class _TakenBack(Exception):

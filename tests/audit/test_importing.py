@@ -15,14 +15,15 @@ import pytest
 from service.audit.errors import ExportDamaged
 from service.audit.export_file import ExportFile, row_line
 from service.settings import Settings
-from service.store.log import NotEmpty
-from service.store.sqlite import InUse
+from service.store.log import InUse, NotEmpty
 from tests.audit import stores
 from tests.audit.stores import exported, imported, rows
 from tests.projections.histories import long_history
 from tests.servers.process import ServiceProcess
 
 EVENTS = 1_200
+CUT_OFF = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 
 
 @pytest.fixture
@@ -92,18 +93,31 @@ async def test_a_file_that_is_no_sound_log_leaves_the_store_empty(store: Setting
     assert len(await rows(store)) == EVENTS
 
 
+@pytest.mark.parametrize("run", ["api,projector,publisher,auditor", "api"])
 async def test_while_a_service_runs_there_nothing_is_imported(
-    start_service: Callable[..., ServiceProcess], store: Settings, file: Path
+    start_service: Callable[..., ServiceProcess], store: Settings, file: Path, run: str
 ) -> None:
-    service = start_service(data_dir=str(store.data_dir), database_url=store.database_url)
+    service = start_service(data_dir=str(store.data_dir), database_url=store.database_url, run=run)
     with pytest.raises(InUse, match=r"stop (it|every process of the service) first"):
         await imported(store, file)
     service.terminate()
     async with asyncio.timeout(20):
         while not await rows(store):
-            with suppress(InUse):  # the last lease takes a moment to expire
+            with suppress(InUse):  # the server takes a moment to notice that the process has left
                 await imported(store, file)
     assert len(await rows(store)) == EVENTS
+
+
+async def test_a_process_that_was_cut_off_while_another_log_came_ends(
+    start_service: Callable[..., ServiceProcess], on_postgres: Settings, file: Path
+) -> None:
+    service = start_service(database_url=on_postgres.database_url, run="api")
+    service.pause()
+    await stores.sql(on_postgres, CUT_OFF)
+    await imported(on_postgres, file)
+    service.resume()
+    assert service.running.wait(20) == 1
+    assert '"another_log"' in service.logs
 
 
 async def test_read_models_of_another_log_are_not_taken_for_those_of_this_one(

@@ -13,7 +13,7 @@ from projections.loading import Loading
 from projections.read_models import FOLLOWER, REBUILD, VERSION
 from service.read_model_commands import rebuild
 from service.settings import Settings
-from service.store.sqlite import InUse
+from service.store.log import InUse
 from tests.domain.examples import ONE_OF_EACH, deleted, reported
 from tests.projections.building import Building, building
 from tests.projections.histories import long_history

@@ -88,7 +88,7 @@ class PostgresEngine:
     async def process(self, deadline: float = 10.0, timeout: float = 5.0) -> AsyncIterator[Process]:
         async with self._opened(timeout) as (log, bells), _running(log, deadline) as process:
             bells.on(HEAD_CHANNEL, lambda _: process.feed.ring())
-            async with _task(bells.run()):
+            async with _task(bells.run(process.log.log_id)):
                 yield process
 
     async def sql(self, statement: str) -> Sequence[Sequence[Any]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,16 @@ async def test_a_restored_database_is_noticed_and_begins_anew_when_it_is_declare
         compare(entries(look, f"{prefix}:acme"), log)
         assert entries(look) == before
         assert entries(look, prefix)[0].event["logid"] != before[0].event["logid"]
+
+
+def test_while_any_part_of_the_service_runs_the_log_is_not_declared_restored(
+    start_service: Callable[..., ServiceProcess], postgres_dsn: str
+) -> None:
+    service = start_service(database_url=postgres_dsn, run="api")
+    with pytest.raises(RuntimeError, match="stop every process of the service first"):
+        service.command("restored")
+    service.terminate()
+    assert service.command("restored").startswith("The log is ")
 
 
 async def stopped(service: ServiceProcess) -> None:
