@@ -173,9 +173,13 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
     engine.listen(lambda _: parts.feed.ring(), parts.freshness.heard)
     engine.on_loss(parts.doubt)
     writing = asyncio.create_task(parts.writer.run(), name="writer")
-    loops = {"feed": _sound(parts, parts.feed.run()), "freshness": parts.freshness.run(), "tail": parts.tail.run()}
+    loops = {
+        "feed": _essential(parts, parts.feed.run()),
+        "freshness": _essential(parts, parts.freshness.run()),
+        "tail": parts.tail.run(),
+    }
     if engine.bells is not None:
-        loops["bells"] = _sound(parts, engine.bells.run(engine.log.log_id))
+        loops["bells"] = _essential(parts, engine.bells.run(engine.log.log_id))
     if parts.follower is not None:
         loops["follower"] = _following(parts, parts.follower)
     if parts.publisher is not None:
@@ -206,14 +210,16 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _sound(parts: Parts, loop: Coroutine[Any, Any, None]) -> None:
-    """What finds out that this process knows another log than the one that is there ends the process."""
+async def _essential(parts: Parts, loop: Coroutine[Any, Any, None]) -> None:
+    """Without this loop the process would only look alive, so it ends with it; its supervisor starts it again."""
     try:
         await loop
-    except (LogWentBack, LogReplaced) as error:
-        _log.critical("another_log", reason=str(error))
+    except Exception as error:
         if not parts.broken.done():
             parts.broken.set_exception(error)
+        if not isinstance(error, LogWentBack | LogReplaced):
+            raise
+        _log.critical("another_log", reason=str(error))
 
 
 async def _following(parts: Parts, follower: Follower[Any]) -> None:

@@ -20,6 +20,8 @@ AWAY = (
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InvalidCatalogNameError,  # the database was dropped, or renamed,
+    asyncpg.ObjectNotInPrerequisiteStateError,  # or takes no connections for now
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InternalClientError,
 )

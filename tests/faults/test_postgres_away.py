@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -102,3 +103,43 @@ async def test_what_a_crash_took_from_the_read_models_is_not_missed_by_any_read(
                     await asyncio.sleep(0.005)
                 assert statuses <= {200, 503}
                 assert answer.status == 200
+
+
+async def test_a_database_that_is_taken_out_of_use_is_away_until_it_is_back(
+    start_service: Callable[..., ServiceProcess], postgres: Postgres, postgres_dsn: str
+) -> None:
+    """Closed to new connections, renamed, and both undone: as for a restore into its place."""
+    service = start_service(database_url=postgres_dsn)
+    name = _name(postgres_dsn)
+    async with client(service.url, authorization(service)) as one:
+        path = f"{INCIDENTS}/{(await one.report())['id']}"
+        postgres.sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        postgres.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        await _answers(one, path, 503)
+        postgres.sql(f"ALTER DATABASE {name} RENAME TO {name}_aside")
+        await asyncio.sleep(1.5)  # every loop has looked once more
+        assert (await one.ask("GET", path)).status == 503
+        postgres.sql(f"ALTER DATABASE {name}_aside RENAME TO {name}")
+        postgres.sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        await _answers(one, path, 200)
+        await one.report()
+    assert "Traceback" not in service.logs
+
+
+async def test_a_process_that_lost_a_part_without_which_it_cannot_work_ends(
+    start_service: Callable[..., ServiceProcess], postgres: Postgres, postgres_dsn: str
+) -> None:
+    service = start_service(database_url=postgres_dsn, run="api")
+    postgres.sql("ALTER TABLE ims.followers RENAME TO aside", _name(postgres_dsn))
+    assert await asyncio.to_thread(service.running.wait, RECOVERY_SECONDS) == 1
+    assert '"task_failed"' in service.logs
+
+
+def _name(dsn: str) -> str:
+    return urlsplit(dsn).path[1:]
+
+
+async def _answers(one: Client, path: str, status: int) -> None:
+    async with asyncio.timeout(RECOVERY_SECONDS):
+        while (await one.ask("GET", path)).status != status:
+            await asyncio.sleep(0.05)
