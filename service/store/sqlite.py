@@ -54,6 +54,7 @@ _AWAY = {
     sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL,
 }  # fmt: skip
 _PRIMARY_CODE = 0xFF
+WRITE_AHEAD_PAUSE_SECONDS = 0.01
 SCRUB_SECONDS = 5.0
 """How long a scrub waits for other processes that still read what was there before."""
 SCRUB_PAUSE_SECONDS = 0.1
@@ -134,7 +135,7 @@ class DatabaseFile:
                 self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
             )
             try:
-                connection.execute("PRAGMA journal_mode = WAL")
+                _write_ahead(connection)
             except sqlite3.DatabaseError as error:
                 raise Unavailable(f"{self.path}: {error}") from error
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
@@ -231,6 +232,20 @@ def available() -> Iterator[None]:
         if error.sqlite_errorcode & _PRIMARY_CODE in _AWAY:
             raise Unavailable(str(error)) from error
         raise
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """SQLite does not wait where another connection makes this very change to a new file."""
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(WRITE_AHEAD_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _truncate(connection: sqlite3.Connection) -> bool:

@@ -1,7 +1,10 @@
 """`ims audit verify` on a sound store, and on one that was tampered with directly, in every way: found, and named."""
 
+import asyncio
+import shutil
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ from service.store.mapper import entry_of
 from tests.audit import stores
 from tests.projections.building import soon
 from tests.projections.histories import long_history
+from tests.servers.postgres import Postgres
 from tests.store.engines import PostgresEngine
 
 EVENTS = 300
@@ -27,9 +31,35 @@ ATTRIBUTES, DEFINITIONS = f"incident_attributes_v{VERSION}_1", f"attribute_defin
 TILES = "audit_tiles_1"
 
 
-@pytest.fixture
-async def followed(store: Settings) -> Settings:
+@pytest.fixture(scope="module")
+def followed_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = stores.sqlite(tmp_path_factory.mktemp("followed"))
+    asyncio.run(make_followed(store))
+    return store.data_dir
+
+
+@pytest.fixture(scope="module")
+def followed_database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Its name, and the folder of its keys."""
+    store = stores.postgres(postgres.create_database("followed"), tmp_path_factory.mktemp("followed"))
+    asyncio.run(make_followed(store))
+    yield "followed", store.data_dir
+    postgres.drop_database("followed")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def followed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     """A store whose tree and read models have come to the end of its log, a checkpoint in its middle and one there."""
+    if request.param == "sqlite":
+        yield stores.sqlite(shutil.copytree(request.getfixturevalue("followed_file"), tmp_path / "copy"))
+        return
+    name, folder = request.getfixturevalue("followed_database")
+    postgres: Postgres = request.getfixturevalue("postgres")
+    yield stores.postgres(postgres.create_database("copy", template=name), shutil.copytree(folder, tmp_path / "copy"))
+    postgres.drop_database("copy")
+
+
+async def make_followed(store: Settings) -> None:
     events = long_history(EVENTS)
     await stores.fill(store, events[: len(events) // 2])
     await follow(store)
@@ -37,7 +67,6 @@ async def followed(store: Settings) -> Settings:
         for event in events[len(events) // 2 :]:
             await engine.log.append([entry_of(event, repeatable=False)])
     await follow(store)
-    return store
 
 
 async def follow(store: Settings) -> None:
