@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+from projections.database import Unavailable
 from service.store.away import available
 from service.store.log import InUse, LogReplaced
 from service.store.log_queries import IDENTITY
@@ -18,8 +19,9 @@ _LOCK = "1229804853, 'log'::regclass::oid::integer"
 
 
 async def attend(connection: Any, log_id: UUID) -> None:
-    """Use this log until the connection ends. Raises LogReplaced."""
-    await connection.execute(f"SELECT pg_advisory_lock_shared({_LOCK})")
+    """Use this log until the connection ends. Raises LogReplaced, Unavailable."""
+    if not await connection.fetchval(f"SELECT pg_try_advisory_lock_shared({_LOCK})"):
+        raise Unavailable("the log is being imported or declared restored: start when that has ended")
     found, _ = await connection.fetchrow(IDENTITY)
     if found.int != log_id.int:
         raise LogReplaced(f"the log is {found} now, and was {log_id} when this process began: start it again")

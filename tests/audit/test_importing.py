@@ -18,8 +18,10 @@ from service.settings import Settings
 from service.store.log import InUse, NotEmpty
 from tests.audit import stores
 from tests.audit.stores import exported, imported, rows
+from tests.projections.building import soon
 from tests.projections.histories import long_history
 from tests.servers.process import ServiceProcess
+from tests.store.engines import PostgresEngine
 
 EVENTS = 1_200
 CUT_OFF = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -106,6 +108,32 @@ async def test_while_a_service_runs_there_nothing_is_imported(
             with suppress(InUse):  # the server takes a moment to notice that the process has left
                 await imported(store, file)
     assert len(await rows(store)) == EVENTS
+
+
+async def test_while_something_is_imported_no_service_begins(
+    start_service: Callable[..., ServiceProcess], on_postgres: Settings, file: Path, tmp_path: Path
+) -> None:
+    service = ServiceProcess(tmp_path, {"database_url": on_postgres.database_url})
+    with subprocess.Popen(
+        [sys.executable, "-m", "service", "audit", "import", "-"], env=service.environment, stdin=subprocess.PIPE
+    ) as importing:
+        assert importing.stdin is not None
+        *lines, last = file.read_bytes().splitlines(keepends=True)
+        importing.stdin.writelines(lines)
+        importing.stdin.flush()
+        await soon(lambda: _locked(on_postgres), 20)
+        with pytest.raises(RuntimeError, match="the log is being imported"):
+            await asyncio.to_thread(service.command, "serve")
+        importing.stdin.write(last)
+        importing.stdin.close()
+        assert importing.wait(20) == 0
+    start_service(database_url=on_postgres.database_url)
+
+
+async def _locked(store: Settings) -> bool:
+    """Whether the log's table is, so that rows are on their way."""
+    held = "SELECT 1 FROM pg_locks WHERE relation = 'log'::regclass AND mode = 'AccessExclusiveLock' AND granted"
+    return bool(await PostgresEngine(store.database_url).sql(held))
 
 
 async def test_a_process_that_was_cut_off_while_another_log_came_ends(
