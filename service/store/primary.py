@@ -55,7 +55,12 @@ class Primary:
                 url,
                 timeout=self._timeout,
                 command_timeout=self._timeout,
-                server_settings={**settings, "search_path": self._schema},
+                # Whoever waits here gives up and goes; its session would wait on for a lock, and another, and another.
+                server_settings={
+                    "lock_timeout": f"{self._timeout * 1000:.0f}",
+                    **settings,
+                    "search_path": self._schema,
+                },
                 target_session_attrs="read-write",
             )
 

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,6 +25,9 @@ CHECKPOINT = "/v1/audit/checkpoint"
 LOOKED_SECONDS = 1.5
 """Every loop has looked once more by then."""
 RECOVERY_SECONDS = 10.0
+LOCKED_SECONDS = 5.0
+MAX_SESSIONS = 2 * 10 + 1
+"""Twice what a process has: those that wait, and those that have not yet found out that nobody waits for them."""
 FAULTS = {"disk_failing": "58030", "page_damaged": "XX001"}
 FAIL = """CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql AS $$
           BEGIN RAISE 'made to fail' USING ERRCODE = '{code}'; END $$;
@@ -98,6 +102,24 @@ async def test_a_certificate_that_cannot_be_trusted_keeps_everybody_waiting_for_
             await _is_refused(one)
             front.context = trusted
             await _goes_on(one)
+    _was_calm(service)
+
+
+async def test_a_table_that_somebody_keeps_locked_does_not_use_up_the_connections_of_the_server(
+    start_service: Callable[..., ServiceProcess], postgres: Postgres, postgres_dsn: str
+) -> None:
+    """As VACUUM FULL does, or a psql that was left open: everybody else of that server would be refused soon."""
+    service = start_service(database_url=postgres_dsn, database_timeout="0.5", write_timeout="1")
+    async with client(service.url, authorization(service)) as one, connected(postgres_dsn) as somebody:
+        await one.report()
+        async with somebody.transaction():
+            await somebody.execute("LOCK TABLE ims.log, ims.followers")
+            until = time.monotonic() + LOCKED_SECONDS
+            while time.monotonic() < until:
+                await _is_refused(one)
+            waiting = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{_name(postgres_dsn)}'"
+            assert int(postgres.sql(waiting)) <= MAX_SESSIONS
+        await _goes_on(one)
     _was_calm(service)
 
 
