@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import asyncpg
 
 from projections.database import Unavailable
-from service.store.log import RightMissing
+from service.store.log import RightMissing, Unreachable
 
 AWAY = (
     OSError,
@@ -20,6 +20,9 @@ AWAY = (
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
+    asyncpg.PostgresSystemError,  # its disk fails, or its files are
+    asyncpg.InternalServerError,  # damaged: a repair ends that, or a failover
     asyncpg.InvalidCatalogNameError,  # the database was dropped, or renamed,
     asyncpg.ObjectNotInPrerequisiteStateError,  # or takes no connections for now
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -28,19 +31,26 @@ AWAY = (
 
 
 @contextmanager
-def available(kind: type[Unavailable] = Unavailable) -> Iterator[None]:
-    """Turn every way in which the server can be away into one. Raises RightMissing where it is there and refuses."""
+def available() -> Iterator[None]:
+    """Turn every way in which the server can be away into one; RightMissing where it is there and refuses."""
     try:
         yield
     except AWAY as error:
-        raise translated(error, kind) from error
+        raise translated(error) from error
     except asyncpg.InsufficientPrivilegeError as error:
         raise right_missing(error) from error
 
 
-def translated(error: Exception, kind: type[Unavailable]) -> Unavailable:
-    if isinstance(error, ValueError):  # a URL that asyncpg cannot read
-        raise error
+@contextmanager
+def reachable() -> Iterator[None]:
+    """For connecting: whatever the server refuses then, the right to connect too, nothing was sent to it."""
+    try:
+        yield
+    except (*AWAY, asyncpg.PostgresError) as error:
+        raise translated(error, Unreachable) from error
+
+
+def translated(error: Exception, kind: type[Unavailable] = Unavailable) -> Unavailable:
     return kind(f"{type(error).__name__}: {error}")
 
 

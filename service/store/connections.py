@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 
 from projections.database import Unavailable
-from service.store.away import AWAY, available, right_missing, translated
+from service.store.away import AWAY, available, reachable, right_missing, translated
 from service.store.log import Unreachable
 from service.store.primary import SETTINGS, Primary
 
@@ -46,7 +46,7 @@ class Connections:
             return await connection.fetch(sql, *args)
         except AWAY as error:
             connection.terminate()  # whoever comes next is not to wait for the same server again
-            raise translated(error, Unavailable) from error
+            raise translated(error) from error
         except asyncpg.InsufficientPrivilegeError as error:
             raise right_missing(error) from error
         except asyncio.CancelledError:
@@ -109,7 +109,7 @@ class Connections:
         connection = await self._primary.connect({**SETTINGS, **DERIVED})
         if self.role is not None:  # not while connecting: all hosts are asked then, and one that lags may not know it
             try:
-                with available():
+                with reachable():
                     await connection.execute("SELECT set_config('role', $1, false)", self.role)
             except BaseException:
                 connection.terminate()

@@ -1,7 +1,8 @@
 """The log as the rest of the service sees it: what is appended, what comes back, and what can go wrong.
 
 Unavailable (of projections)     the database cannot be reached; nothing or something may have happened
-└── Unreachable                  not even a connection: certainly nothing has happened
+├── Unreachable                  not even a connection: certainly nothing has happened
+└── RightMissing                 the database's user may not do this, until it is given the right (again)
 OutcomeUnknown                   whether the event was recorded could not be found out in time
 Conflict                         another event took this version: decide again
 Repeated                         the log knows this command already
@@ -9,7 +10,6 @@ NotEmpty                         only an empty log can be loaded
 NotALog                          what was to be loaded contradicts itself
 InUse                            another process uses the log, or what is made of it
 LogReplaced                      another log is there than the one that this process began with
-RightMissing                     the database's user may not do this
 """
 
 from collections.abc import AsyncIterable, Sequence
@@ -24,6 +24,10 @@ from projections.leaves import Leaf
 
 class Unreachable(Unavailable):
     """No connection was made, so nothing was sent."""
+
+
+class RightMissing(Unavailable):
+    """The database refused what its user has no right to; nothing was changed by it."""
 
 
 class OutcomeUnknown(Exception):
@@ -60,10 +64,6 @@ class InUse(Exception):
 
 class LogReplaced(Exception):
     """All that this process keeps in memory is of a log that is not there any more."""
-
-
-class RightMissing(Exception):
-    """The database refused what its user has no right to; nothing was changed by it."""
 
 
 class Entry(NamedTuple):

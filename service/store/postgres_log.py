@@ -204,7 +204,7 @@ class PostgresLog:
 
     async def load(self, batches: AsyncIterable[Sequence[Row]], log_id: UUID, *, restored: bool) -> None:
         # Whoever brings the rows may be slow; the connection's end takes back what is not committed.
-        settings = {**SETTINGS, "idle_in_transaction_session_timeout": "0"}
+        settings = {**SETTINGS, "idle_in_transaction_session_timeout": "0", "lock_timeout": "0"}
         connection = await self._postgres.primary.connect(settings)
         try:
             await _load(connection, batches, log_id, restored)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import structlog
 
-from service.store.away import AWAY, available
+from service.store.away import reachable
 from service.store.log import Unreachable
 
 SETTINGS = {
@@ -47,17 +47,22 @@ class Primary:
         """A connection to the server that takes writes. Raises Unreachable."""
         if len(self._urls) > 1:
             return await self._newest(settings)
-        with available(Unreachable):
-            return await self._at(self._urls[0], settings)
+        return await self._at(self._urls[0], settings)
 
     async def _at(self, url: str, settings: Mapping[str, str]) -> Any:
-        return await asyncpg.connect(
-            url,
-            timeout=self._timeout,
-            command_timeout=self._timeout,
-            server_settings={**settings, "search_path": self._schema},
-            target_session_attrs="read-write",
-        )
+        with reachable():
+            return await asyncpg.connect(
+                url,
+                timeout=self._timeout,
+                command_timeout=self._timeout,
+                # Whoever waits here gives up and goes; its session would wait on for a lock, and another, and another.
+                server_settings={
+                    "lock_timeout": f"{self._timeout * 1000:.0f}",
+                    **settings,
+                    "search_path": self._schema,
+                },
+                target_session_attrs="read-write",
+            )
 
     async def _newest(self, settings: Mapping[str, str]) -> Any:
         asked: list[_Asked] = [asyncio.ensure_future(self._ask(url, settings)) for url in self._urls]
@@ -81,7 +86,8 @@ class Primary:
     async def _ask(self, url: str, settings: Mapping[str, str]) -> tuple[int, Any]:
         connection = await self._at(url, settings)
         try:
-            return await connection.fetchval(_TIMELINE), connection
+            with reachable():
+                return await connection.fetchval(_TIMELINE), connection
         except BaseException:
             connection.terminate()
             raise
@@ -89,11 +95,11 @@ class Primary:
     def _choose(self, asked: list[_Asked]) -> tuple[int, Any]:
         problems, found = [], []
         for one in asked:
-            error = one.exception() if one.done() else TimeoutError("silent")
+            error = one.exception() if one.done() else Unreachable("silent")
             if error is None:
                 found.append(one.result())
-            elif isinstance(error, AWAY) and not isinstance(error, ValueError):
-                problems.append(f"{type(error).__name__}: {error}")
+            elif isinstance(error, Unreachable):
+                problems.append(str(error))
             else:
                 raise error
         timeline, connection = max(found, key=lambda one: one[0], default=(0, None))

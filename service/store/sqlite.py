@@ -19,6 +19,7 @@ import structlog
 from projections.database import Dialect, Rows, Unavailable
 from service.store.log import InUse
 from service.store.migrations import missing
+from service.store.sqlite_away import available, code_of, is_damage
 from service.store.sqlite_rows import SqliteRows, fetched, kept
 from service.store.threads import Threads
 
@@ -49,11 +50,6 @@ DIALECT = Dialect(
     sampled=False,
 )
 
-_AWAY = {
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL,
-}  # fmt: skip
-_PRIMARY_CODE = 0xFF
 WRITE_AHEAD_PAUSE_SECONDS = 0.01
 SCRUB_SECONDS = 5.0
 """How long a scrub waits for other processes that still read what was there before."""
@@ -79,9 +75,18 @@ class DatabaseFile:
         self._readers = Threads(READERS, f"{path.stem}-reader")
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
+        self._opened: tuple[int, int] | None = None
+        """Which file it is, once there is a connection; None for one that can be made again."""
 
     async def write(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        return await self._run(self._writer, work)
+        """Raises Unavailable too where the file is not there any more: what was written would go with its last user."""
+
+        def written(connection: sqlite3.Connection) -> _Result:
+            result = work(connection)
+            self._look()
+            return result
+
+        return await self._run(self._writer, written)
 
     @asynccontextmanager
     async def synced(self) -> AsyncIterator[None]:
@@ -124,22 +129,42 @@ class DatabaseFile:
     async def _run(self, threads: Threads, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         def job() -> _Result:
             with available():
-                return work(self._connection())
+                try:
+                    return work(self._connection())
+                except sqlite3.DatabaseError as error:
+                    if is_damage(error):  # the connection keeps what it has read, also when that is repaired
+                        self._disconnect()
+                    raise
 
         return await threads.run(job)
+
+    def _look(self) -> None:
+        """Raises Unavailable where another file than the one that was opened is at its place, or none."""
+        if self._opened is not None and _which(self.path) != self._opened:
+            raise Unavailable(f"{self.path} is not the file any more that was opened: put it back, or start again")
+
+    def _disconnect(self) -> None:
+        connection, self._local.connection = getattr(self._local, "connection", None), None
+        if connection is not None:
+            self._connections.remove(connection)
+            connection.close()
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
+            self._look()
             connection = sqlite3.connect(
                 self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
             )
             try:
                 _write_ahead(connection)
             except sqlite3.DatabaseError as error:
+                connection.close()
                 raise Unavailable(f"{self.path}: {error}") from error
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             connection.execute("PRAGMA secure_delete = ON")  # what is erased is written over with zeros
+            if self._synchronous == "FULL":
+                self._opened = _which(self.path)
             self._local.connection = connection
             self._connections.append(connection)
         return connection
@@ -224,14 +249,13 @@ def only_writer(path: Path) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def available() -> Iterator[None]:
+def _which(path: Path) -> tuple[int, int] | None:
+    """Tells a file from all others that there are; None where there is none."""
     try:
-        yield
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & _PRIMARY_CODE in _AWAY:
-            raise Unavailable(str(error)) from error
-        raise
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -241,7 +265,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+            if code_of(error) != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                 raise
             time.sleep(WRITE_AHEAD_PAUSE_SECONDS)
         else:

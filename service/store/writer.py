@@ -190,7 +190,8 @@ class Writer:
                     await self._commit_alone(waiting)
                 return None
             if self._loop.time() + RETRY_SECONDS >= deadline:
-                _log.warning("append_given_up", events=len(group), sent=sent, error=type(problem).__name__)
+                cause = f"{type(problem).__name__}: {problem}".removesuffix(": ")
+                _log.warning("append_given_up", events=len(group), sent=sent, error=cause)
                 for waiting in group:
                     waiting.refuse(OutcomeUnknown() if sent else problem)
                 return None

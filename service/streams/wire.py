@@ -15,7 +15,7 @@ from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.connection import Connection, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoPermissionError, RedisError, ResponseError
+from redis.exceptions import NoPermissionError, RedisClusterException, RedisError, ResponseError
 
 from projections.database import Unavailable
 from service.streams.address import Address
@@ -36,7 +36,7 @@ def available() -> Iterator[None]:
     """Turn every way in which Redis can be away into one."""
     try:
         yield
-    except (TimeoutError, RedisError, OSError) as error:
+    except (TimeoutError, RedisError, RedisClusterException, OSError) as error:
         raise Unavailable(f"Redis: {type(error).__name__}: {error}".removesuffix(": ")) from error
 
 
@@ -94,8 +94,11 @@ class Wire:
         await self._connection.connect()  # type: ignore[no-untyped-call]
         if address.master:
             (role,) = await self._ask([("ROLE",)])
-            if not isinstance(role, NoPermissionError) and role[0] != b"master":
-                raise ConnectionError(f"{host}:{port} is no master any more")
+            if not isinstance(role, NoPermissionError):
+                if isinstance(role, Exception):
+                    raise role
+                if role[0] != b"master":
+                    raise ConnectionError(f"{host}:{port} is no master any more")
         (told,) = await self._ask([("INFO",)])
         info = _info(told)
         if info.get("maxmemory_policy", "noeviction").startswith("allkeys"):

@@ -28,8 +28,8 @@ class TlsFront:
 
     async def __aenter__(self) -> Self:
         _write_certificates(self.ca_file, self._chain)
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(self._chain)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(self._chain)
         self._listener = await self._listen()
         self.port = self._listener.sockets[0].getsockname()[1]
         return self
@@ -41,7 +41,7 @@ class TlsFront:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _listen(self) -> asyncio.Server:
-        return await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._context)
+        return await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.context)
 
     async def _serve(self, from_client: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         from_server, server = await asyncio.open_connection("127.0.0.1", self._upstream)
@@ -65,7 +65,7 @@ class PostgresTlsFront(TlsFront):
             return
         client.write(b"S")
         try:
-            await client.start_tls(self._context)
+            await client.start_tls(self.context)
         except (OSError, ssl.SSLError):
             client.close()  # it did not like the certificate
             return
