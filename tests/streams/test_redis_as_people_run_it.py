@@ -23,7 +23,7 @@ from tests.streams.reading import ALL, compare, entries, whole
 from tests.streams.test_agreement_with_the_log import publisher_of, report
 
 ACL_FILE = Path(__file__).parents[2] / "deploy" / "redis-users.acl"
-PROMOTION_SECONDS = 15.0
+PROMOTION_SECONDS = 30.0
 CLUSTER_BUS = 10_000
 """A node's second port is its first plus this."""
 SLOTS = 16_384
@@ -180,8 +180,8 @@ async def failovers_that_lose_the_tail(ground: Ground, rounds: int) -> None:
                 master, replica = replica, master
         assert not seen.refused
         with master.client() as look:
-            assert len(await whole(look, ground.log)) >= len(seen.acknowledged)
-        await until(lambda: _same(master, replica))
+            assert len(await whole(look, ground.log, PROMOTION_SECONDS)) >= len(seen.acknowledged)
+        await until(lambda: _same(master, replica), PROMOTION_SECONDS)
 
 
 def _reached(client: Redis) -> int:
