@@ -1,7 +1,6 @@
 """`ims audit …`: the log as evidence."""
 
 import asyncio
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,8 @@ from uuid import UUID
 import typer
 
 from domain.moments import instant, recordable
+from domain.rules import MAX_OCC_LOCK
+from service.console import output
 from service.environment import read_environment
 
 audit = typer.Typer(no_args_is_help=True, help="The log as evidence: taking it out, putting it back, looking into it.")
@@ -18,6 +19,8 @@ STREAM = Path("-")
 STDIN = Path("/dev/stdin")
 
 COULD_NOT_RUN = 2
+
+MAX_POSITION = 2**63 - 1
 
 
 def moment(text: str) -> datetime:
@@ -48,7 +51,7 @@ def history(incident: Incident, json: Json = False) -> None:
 @audit.command("show")
 def show(
     incident: Incident,
-    version: Annotated[int | None, typer.Option(min=0, help="As it was in this version.")] = None,
+    version: Annotated[int | None, typer.Option(min=0, max=MAX_OCC_LOCK, help="As it was in this version.")] = None,
     as_of: Moment = None,
     json: Json = False,
 ) -> None:
@@ -63,8 +66,8 @@ def show(
 @audit.command("diff")
 def diff(
     incident: Incident,
-    before: Annotated[int, typer.Option("--from", min=0, help="A version.")],
-    after: Annotated[int, typer.Option("--to", min=0, help="Another one.")],
+    before: Annotated[int, typer.Option("--from", min=0, max=MAX_OCC_LOCK, help="A version.")],
+    after: Annotated[int, typer.Option("--to", min=0, max=MAX_OCC_LOCK, help="Another one.")],
     json: Json = False,
 ) -> None:
     """Print what differs between two versions of an incident."""
@@ -108,6 +111,8 @@ def verify_(
 
     try:
         code = verify(read_environment(), file=file, key=key, checkpoint=checkpoint, json=json)
+    except SystemExit:  # what the library of tables does where nobody reads any more
+        raise typer.Exit(COULD_NOT_RUN) from None
     except Exception as error:  # noqa: BLE001 - whatever it was: nothing is known of the log, and no other code says so
         typer.echo(f"{error}" or type(error).__name__, err=True)
         raise typer.Exit(COULD_NOT_RUN) from None
@@ -116,8 +121,8 @@ def verify_(
 
 @audit.command("replay")
 def replay_(
-    first: Annotated[int, typer.Option("--from", min=1, help="The first position.")] = 1,
-    last: Annotated[int | None, typer.Option("--to", min=1, help="The last position.")] = None,
+    first: Annotated[int, typer.Option("--from", min=1, max=MAX_POSITION, help="The first position.")] = 1,
+    last: Annotated[int | None, typer.Option("--to", min=1, max=MAX_POSITION, help="The last position.")] = None,
     until: Moment = None,
     tenant: Annotated[str | None, typer.Option(help="Only events of this tenant.")] = None,
     incident: Annotated[UUID | None, typer.Option(help="Only events of this incident, its comments included.")] = None,
@@ -126,8 +131,12 @@ def replay_(
     """Print events as lines of JSON, or fill an empty database with them."""
     from service.audit import replay  # noqa: PLC0415
 
+    if last is not None and first > last:
+        raise typer.BadParameter(f"--from {first} is beyond --to {last}")
+    if into == "":
+        raise typer.BadParameter("--into takes the URL of an empty database")
     wanted = replay.Wanted(first, last, until, tenant, incident)
     if into is None:
-        asyncio.run(replay.show(read_environment(), wanted, sys.stdout.buffer))
+        asyncio.run(replay.show(read_environment(), wanted, output()))
     else:
         asyncio.run(replay.fill_another(read_environment(), wanted, into))

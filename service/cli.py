@@ -12,24 +12,27 @@ from projections.database import Unavailable
 from projections.follower import Stopped
 from projections.generations import NothingKept
 from service.audit.errors import Disturbed, ExportDamaged, TreeDiverged, Unknown, WouldHaveHoles
-from service.audit_cli import COULD_NOT_RUN, audit
+from service.audit_cli import COULD_NOT_RUN, MAX_POSITION, audit
 from service.auth.errors import LocalKeyUnusable, MintingRefused
 from service.durations import NotADuration, duration
 from service.environment import read_environment
 from service.projections_cli import projections
 from service.settings import InvalidSettings
 from service.store.feed import LogWentBack
-from service.store.log import InUse, LogReplaced, NotALog, NotEmpty, RightMissing
+from service.store.log import InUse, LogReplaced, NoLog, NotALog, NotEmpty, RightMissing
 from service.store.mapper import UnreadableEvent
 from service.store.migrations import SchemaTooNew
 from service.subscribers.entries import Altered, Hole, NotAllowed, WouldSpoil
 
 _KNOWN = (
     InvalidSettings, InUse, SchemaTooNew, Stopped, Unavailable, LocalKeyUnusable, MintingRefused, Hole, Altered,
-    NotAllowed, WouldSpoil, ExportDamaged, NotEmpty, NotALog, WouldHaveHoles,
+    NotAllowed, WouldSpoil, ExportDamaged, NotEmpty, NoLog, NotALog, WouldHaveHoles,
     Unknown, Disturbed, TreeDiverged, UnreadableEvent, NothingKept, NotADuration, LogWentBack, LogReplaced,
     OSError,
 )  # fmt: skip
+
+INTERRUPTED = 130
+"""What shells make of SIGINT."""
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 cli.add_typer(projections, name="projections")
@@ -39,9 +42,12 @@ cli.add_typer(audit, name="audit")
 
 
 def main() -> None:
-    """Known problems end with one line on stderr and exit code 1; 2 where the database's user may not do it."""
+    """Known problems end with one line on stderr and exit code 1; 2 where the database's user may not do it, 130 where
+    somebody interrupts it."""
     try:
         cli()
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
     except RightMissing as error:
         _fail(str(error), COULD_NOT_RUN)
     except _KNOWN as error:
@@ -96,7 +102,7 @@ Tenant = Annotated[str | None, typer.Option(help="The stream of this tenant alon
 
 @events.command("tail")
 def events_tail(
-    after: Annotated[int, typer.Option(min=0, help="Only what comes after this position.")] = 0,
+    after: Annotated[int, typer.Option(min=0, max=MAX_POSITION, help="Only what comes after this position.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="A CloudEvent a line.")] = False,
     tenant: Tenant = None,
     stream: Stream = None,
@@ -130,9 +136,9 @@ def events_consume(
 
 @events.command("republish")
 def events_republish(
-    first: Annotated[int, typer.Option("--from", min=1, help="The first position.")],
+    first: Annotated[int, typer.Option("--from", min=1, max=MAX_POSITION, help="The first position.")],
     stream: Annotated[str, typer.Option(help="The stream to write into; none of the publisher's own.")],
-    last: Annotated[int | None, typer.Option("--to", min=1, help="The last position.")] = None,
+    last: Annotated[int | None, typer.Option("--to", min=1, max=MAX_POSITION, help="The last position.")] = None,
     tenant: Annotated[str | None, typer.Option(help="Only events of this tenant.")] = None,
 ) -> None:
     """Write a part of history into another stream, in the form of the others."""

@@ -1,4 +1,8 @@
-"""Where tables are printed: as wide as the terminal, or as wide as they need into a file or a pipe."""
+"""Where commands print: tables as wide as the terminal, or as they need into a file or a pipe; bytes for programs."""
+
+import errno
+import sys
+from typing import BinaryIO
 
 from rich.console import Console
 
@@ -9,3 +13,10 @@ WIDTH = 200
 def wide_console() -> Console:
     found = Console()
     return found if found.is_terminal else Console(width=WIDTH)
+
+
+def output() -> BinaryIO:
+    """What programs read. Raises OSError where the command was started without it."""
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "there is no standard output to write to")
+    return sys.stdout.buffer

@@ -8,11 +8,11 @@ from projections.database import Database
 from projections.read_models import FOLLOWER
 from service.settings import Settings
 from service.store.bells import Bells
-from service.store.log import Log
+from service.store.log import Log, NoLog
 from service.store.postgres import Postgres
 from service.store.postgres_log import HEAD_CHANNEL, PostgresLog
 from service.store.presence import nobody_attends
-from service.store.sqlite import DatabaseFile, SqliteDatabase, only_writer
+from service.store.sqlite import DatabaseFile, SqliteDatabase, holds_a_log, only_writer
 from service.store.sqlite_log import SqliteLog
 
 READ_CHANNEL = FOLLOWER
@@ -61,25 +61,30 @@ class Engine:
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings, *, writing: bool = True) -> AsyncIterator[Engine]:
-    """Connect, and create or upgrade the schema. `writing`: take the lock of an embedded database.
+async def open_engine(settings: Settings, *, writing: bool = True, existing: bool = False) -> AsyncIterator[Engine]:
+    """Connect, and create or upgrade the schema. `writing`: take the lock of an embedded database. `existing`: create
+    nothing; who only reads never does.
 
-    Raises Unreachable, SchemaTooNew, InUse.
+    Raises Unreachable, SchemaTooNew, InUse, NoLog.
     """
-    opened = _open_postgres(settings) if settings.postgres else _open_sqlite(settings, writing=writing)
+    existing = existing or not writing
+    if settings.postgres:
+        opened = _open_postgres(settings, existing=existing)
+    else:
+        opened = _open_sqlite(settings, writing=writing, existing=existing)
     async with opened as engine:
         yield engine
 
 
 @asynccontextmanager
-async def _open_postgres(settings: Settings) -> AsyncIterator[Engine]:
+async def _open_postgres(settings: Settings, *, existing: bool) -> AsyncIterator[Engine]:
     postgres = Postgres(
         settings.database_url, settings.database_schema, settings.database_pool, settings.database_timeout
     )
     bells = Bells(postgres)
     log = PostgresLog(postgres, bells)
     try:
-        await postgres.open()
+        await postgres.open(existing=existing)
         await log.open()
         yield Engine(
             log, postgres, postgres, exclusive=False, apart=True, bells=bells, on_loss=postgres.on_loss,
@@ -93,8 +98,10 @@ async def _open_postgres(settings: Settings) -> AsyncIterator[Engine]:
 
 
 @asynccontextmanager
-async def _open_sqlite(settings: Settings, *, writing: bool) -> AsyncIterator[Engine]:
+async def _open_sqlite(settings: Settings, *, writing: bool, existing: bool) -> AsyncIterator[Engine]:
     path = settings.sqlite_path
+    if existing and not holds_a_log(path):
+        raise NoLog(f"there is no log in {path}: IMS_DATA_DIR or IMS_DATABASE_URL names another place")
     if not writing:
         async with _open_files(settings) as engine:
             yield engine

@@ -41,7 +41,7 @@ async def rebuild(settings: Settings, keep: float | None = None, *, anew: bool =
     Raises InUse, Stopped, Unavailable.
     """
     settle()
-    async with open_engine(settings) as engine, rebuilding(settings, engine) as one:
+    async with open_engine(settings, existing=True) as engine, rebuilding(settings, engine) as one:
         await begin_anew_for_another_log(engine, await open_leases(engine))
         resumed = await one.begin(anew=anew)
         if resumed:
@@ -55,7 +55,7 @@ async def rebuild(settings: Settings, keep: float | None = None, *, anew: bool =
 
 async def back(settings: Settings, keep: float | None = None) -> None:
     """Bring the tables of before up to date and switch to them. Raises InUse, NothingKept, Stopped, Unavailable."""
-    async with open_engine(settings) as engine, rebuilding(settings, engine) as one:
+    async with open_engine(settings, existing=True) as engine, rebuilding(settings, engine) as one:
         await one.begin_from_kept()
         await one.load("events", one.head)
         await one.switch(keep)
@@ -63,7 +63,7 @@ async def back(settings: Settings, keep: float | None = None) -> None:
 
 async def drop(settings: Settings, what: Unused) -> None:
     """Raises InUse, Unavailable."""
-    async with open_engine(settings) as engine:
+    async with open_engine(settings, existing=True) as engine:
         leases = await open_leases(engine)
         if what is Unused.KEPT:
             await drop_kept(engine, leases)

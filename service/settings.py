@@ -164,6 +164,8 @@ class Settings(BaseSettings):
     def _known_engine(cls, value: str) -> str:
         if value and not value.startswith((SQLITE_SCHEME, *POSTGRES_SCHEMES)):
             raise ValueError("begin with sqlite:/// or postgresql://")
+        if value.startswith(SQLITE_SCHEME) and not Path(value.removeprefix(SQLITE_SCHEME)).name:
+            raise ValueError("name a file, such as sqlite:///folder/ims.db")
         return value
 
     @field_validator("redis_url")

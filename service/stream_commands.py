@@ -36,7 +36,7 @@ async def print_status(settings: Settings, *, every: bool) -> None:
 
 async def restored(settings: Settings) -> None:
     """Give the log another identity, then build the read models anew. Raises InUse where a process still runs."""
-    async with open_engine(settings) as engine, idle_leases(engine) as leases:
+    async with open_engine(settings, existing=True) as engine, idle_leases(engine) as leases:
         await engine.log.restore()
         await leases.forget(FOLLOWER)
         names = names_of(settings, engine.log)

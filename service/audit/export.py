@@ -12,11 +12,12 @@ from typing import IO
 from service.audit.checkpoint import origin_of
 from service.audit.checkpoints import Checkpoints
 from service.audit.errors import Disturbed
-from service.audit.export_file import Closing, Header, closing_line, header_line, row_line, summary
+from service.audit.export_file import FIRST, Closing, Header, closing_line, header_line, row_line, summary
 from service.audit.notes import NoteInvalid
 from service.audit.orders import ORDERS
 from service.audit.reading import parts
 from service.audit.root import Root
+from service.console import output
 from service.engines import Engine, open_engine
 from service.progress import progress
 from service.settings import Settings
@@ -34,7 +35,7 @@ async def export(settings: Settings, path: Path | None, *, packed: bool) -> None
     async with open_engine(settings, writing=False) as engine:
         log = engine.log
         checkpoint = await _newest_checkpoint(engine)
-        header = Header(log.log_id, log.restored, 1, await log.head(), checkpoint)
+        header = Header(log.log_id, log.restored, FIRST, await log.head(), checkpoint)
         root = Root()
         with progress("events", header.last) as done, _output(path, packed=packed) as lines:
             lines.write(header_line(header))
@@ -68,7 +69,7 @@ async def _newest_checkpoint(engine: Engine) -> str | None:
 @contextmanager
 def _output(path: Path | None, *, packed: bool) -> Iterator[IO[bytes]]:
     with ExitStack() as opened:
-        plain = sys.stdout.buffer if path is None else opened.enter_context(_whole(path))
+        plain = output() if path is None else opened.enter_context(_whole(path))
         # The same log gives the same bytes: no name and no time of the file within it.
         yield (
             opened.enter_context(gzip.GzipFile("", "wb", GZIP_LEVEL, plain, mtime=0)) if packed else plain  # type: ignore[arg-type]
@@ -77,7 +78,15 @@ def _output(path: Path | None, *, packed: bool) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its name, and the place of the one that had it, only when it is written and synced."""
+    """A file that takes its name, and the place of the one that had it, only when it is written and synced.
+
+    What is no file, such as a pipe or a device, stays what it is and is written into; a link stays one too.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as there:
+            yield there
+        return
+    path = path.resolve()
     partial = path.with_name(f"{path.name}.part")
     try:
         with partial.open("wb") as file:

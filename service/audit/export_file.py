@@ -23,12 +23,15 @@ from service.store.mapper import UnreadableEvent
 
 FORMAT: Final = "ims-log"
 VERSION: Final = 1
+FIRST: Final = 1
+"""Position of every log's first event."""
 GZIP_MAGIC: Final = b"\x1f\x8b"
 MAX_LINE: Final = 64 * 1024 * 1024
 """Bytes: a few times the longest that an event can be."""
 MAX_VERSION: Final = 2**31 - 1
 
 _T = TypeVar("_T")
+_KINDS: Final[dict[type, str]] = {bool: "true or false", dict: "JSON object", int: "integer", str: "text"}
 
 
 class Header(NamedTuple):
@@ -133,9 +136,13 @@ class ExportFile:
         if not line.endswith(b"\n"):
             raise self._damaged("the file ends here, before it is closed" if len(line) < MAX_LINE else "it is too long")
         try:
-            return parse(orjson.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise self._damaged(f"{type(error).__name__}: {error}") from error
+            return parse(_is(orjson.loads(line), dict))
+        except orjson.JSONDecodeError as error:
+            raise self._damaged(f"not JSON: {error}") from error
+        except KeyError as error:
+            raise self._damaged(f"it lacks {error}") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise self._damaged(str(error)) from error
 
     def _read(self) -> bytes:
         self._number += 1
@@ -149,10 +156,12 @@ class ExportFile:
 
 
 def _header(line: dict[str, Any]) -> Header:
-    if line["format"] != FORMAT:
+    if line.get("format") != FORMAT:
         raise ValueError("not an export of a log")
     if line["version"] != VERSION:
-        raise ValueError(f"an export in form {line['version']}, this release reads form {VERSION}")
+        raise ValueError(f"an export in form {line['version']!r}, this release reads form {VERSION}")
+    if line["first"] != FIRST:
+        raise ValueError(f"an export from position {line['first']!r} on, where a log begins with {FIRST}")
     checkpoint = line["checkpoint"]
     return Header(
         log_id=UUID(line["log_id"]),
@@ -190,5 +199,5 @@ def _row_or_closing(line: dict[str, Any]) -> Row | Closing:
 
 def _is(value: Any, kind: type[_T]) -> _T:
     if type(value) is not kind:
-        raise ValueError(f"{value!r} is no {kind.__name__}")
+        raise ValueError(f"{value!r:.100} is no {_KINDS[kind]}")
     return value

@@ -1,6 +1,5 @@
 """`ims audit history`, `show` and `diff`: tables for people, JSON for programs."""
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -11,7 +10,7 @@ import orjson
 
 from service.audit.incident_past import IncidentPast
 from service.audit.tables import difference_table, history_table, state_table
-from service.console import wide_console
+from service.console import output, wide_console
 from service.engines import open_engine
 from service.settings import Settings
 
@@ -50,5 +49,6 @@ async def _past(settings: Settings, id: UUID) -> AsyncIterator[IncidentPast]:
 
 
 def _print(*lines: Any) -> None:
-    sys.stdout.buffer.write(b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines))
-    sys.stdout.buffer.flush()
+    out = output()
+    out.write(b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines))
+    out.flush()

@@ -154,7 +154,7 @@ class TreeRebuilding:
 
 async def rebuild(settings: Settings) -> None:
     """Build beside the live tiles, compare, switch. Raises InUse, Stopped, Unavailable, TreeDiverged."""
-    async with open_engine(settings) as engine, tree_rebuilding(engine) as one:
+    async with open_engine(settings, existing=True) as engine, tree_rebuilding(engine) as one:
         await one.begin()
         await one.load()
         try:

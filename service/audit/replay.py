@@ -11,7 +11,7 @@ import orjson
 from domain.erased import Erased
 from domain.event import Recorded
 from domain.moments import utc_text
-from service.audit.errors import WouldHaveHoles
+from service.audit.errors import Unknown, WouldHaveHoles
 from service.audit.loading import fill
 from service.audit.reading import parts
 from service.engines import open_engine
@@ -37,8 +37,9 @@ class Wanted(NamedTuple):
 
 
 async def show(settings: Settings, wanted: Wanted, out: BinaryIO) -> None:
-    """A line of JSON an event. Raises UnreadableEvent, Unavailable."""
+    """A line of JSON an event. Raises Unknown, UnreadableEvent, Unavailable."""
     async with open_engine(settings, writing=False) as engine:
+        await _known(engine.log, wanted)
         last = await _last(engine.log, wanted)
         with progress("positions", last - wanted.first + 1, hidden=out.isatty()) as done:
             async for rows in _rows(engine.log, wanted, last):
@@ -59,6 +60,14 @@ async def fill_another(settings: Settings, wanted: Wanted, url: str) -> None:
         with progress("events", last) as done:
             await fill(target, _counted(_rows(source.log, wanted, last), done), uuid4(), restored=True)
         print(f"{last} events; they are the log {target.log.log_id} there", file=sys.stderr)  # noqa: T201
+
+
+async def _known(log: Log, wanted: Wanted) -> None:
+    """Raises Unknown where the log has nothing of the incident or of the tenant, whatever the positions."""
+    if wanted.incident is not None and not await log.of_subject(wanted.incident, 0, 1):
+        raise Unknown(f"incident {wanted.incident} is not in this log")
+    if wanted.tenant is not None and not await log.of_tenant(wanted.tenant, 0, 1):
+        raise Unknown(f"tenant {wanted.tenant!r} is not in this log")
 
 
 async def _last(log: Log, wanted: Wanted) -> int:

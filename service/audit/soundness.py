@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from service.audit.checkpoint import Checkpoint, checkpoint_of
+from service.audit.checkpoint import Checkpoint, checkpoint_of, origin_of
 from service.audit.errors import ExportDamaged
 from service.audit.export_file import Closing, Header
 from service.audit.notes import NoteInvalid
@@ -46,8 +46,9 @@ class Soundness:
         if self._altered:
             position = min(position for _, position in self._altered)
             raise ExportDamaged(f"position {position}: its content does not have its digest")
-        if not size == closing.rows == last:
-            raise ExportDamaged(f"{size} events, where {last} were exported")
+        for told in (last, closing.rows):
+            if size != told:
+                raise ExportDamaged(f"{size} events, where {told} were exported")
         if self._checkpoint is not None and self._checkpoint.size > size:
             raise ExportDamaged(f"{size} events, where a checkpoint was signed of {self._checkpoint.size}")
         self._compare(closing.root, "were exported")
@@ -79,7 +80,12 @@ class Soundness:
 
 
 def _checkpoint(header: Header) -> Checkpoint | None:
+    if header.checkpoint is None:
+        return None
     try:
-        return None if header.checkpoint is None else checkpoint_of(header.checkpoint)
+        checkpoint = checkpoint_of(header.checkpoint)
     except NoteInvalid as error:
         raise ExportDamaged(f"its checkpoint is none: {error}") from error
+    if checkpoint.origin != origin_of(header.log_id):
+        raise ExportDamaged(f"it names itself the log {header.log_id}, its checkpoint is of {checkpoint.origin}")
+    return checkpoint

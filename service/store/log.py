@@ -54,6 +54,10 @@ class NotEmpty(Exception):
     """The log has events already."""
 
 
+class NoLog(Exception):
+    """There is none where one was to be; nothing was made there."""
+
+
 class NotALog(Exception):
     """Rows were to be loaded that no log can hold together; nothing was loaded."""
 

@@ -12,7 +12,7 @@ from projections.database import Dialect, Rows, Unavailable
 from service.store.away import available
 from service.store.connections import Connections
 from service.store.json_rows import json_rows
-from service.store.log import RightMissing, Unreachable
+from service.store.log import NoLog, RightMissing, Unreachable
 from service.store.migrations import missing, rights
 from service.store.primary import Primary
 
@@ -72,13 +72,16 @@ class Postgres:
     def pool_use(self) -> Mapping[str, int]:
         return self._connections.use()
 
-    async def open(self) -> None:
-        """Create or upgrade the schema, on a connection of its own. Raises Unreachable, SchemaTooNew, RightMissing."""
+    async def open(self, *, existing: bool = False) -> None:
+        """Create or upgrade the schema, on a connection of its own. `existing`: do not create it.
+
+        Raises Unreachable, SchemaTooNew, RightMissing, NoLog.
+        """
         try:
             connection = await self.primary.connect()
             try:
                 with available():
-                    await self._migrate(connection)
+                    await self._migrate(connection, existing=existing)
                     await _warn_of_lost_commits(connection)
                     self._connections.role = await connection.fetchval(_ROLE)
             finally:
@@ -136,8 +139,12 @@ class Postgres:
     async def scrub(self) -> None:
         """The server's files are an operator's: VACUUM FULL locks whole tables."""
 
-    async def _migrate(self, connection: Any) -> None:
-        if not missing("postgres", await _version(connection)):
+    async def _migrate(self, connection: Any, *, existing: bool) -> None:
+        found = await _version(connection)
+        if existing and not found:
+            where = "IMS_DATABASE_URL or IMS_DATABASE_SCHEMA names another place"
+            raise NoLog(f"there is no log in the schema {self.schema}: {where}")
+        if not missing("postgres", found):
             return  # whoever only uses the schema may not be allowed to make one
         async with connection.transaction():
             await _lock_definitions(connection)

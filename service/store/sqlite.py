@@ -10,14 +10,14 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import structlog
 
 from projections.database import Dialect, Rows, Unavailable
-from service.store.log import InUse
+from service.store.log import InUse, NoLog
 from service.store.migrations import missing
 from service.store.sqlite_away import available, code_of, is_damage
 from service.store.sqlite_rows import SqliteRows, fetched, kept
@@ -223,10 +223,10 @@ class SqliteDatabase:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Create or upgrade the log's schema. Raises SchemaTooNew."""
+    """Create or upgrade the log's schema. Raises SchemaTooNew, NoLog where the file is somebody else's."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        found = _version(connection)
         for number, sql in enumerate(missing("sqlite", found), start=found + 1):
             for statement in sql.split(";\n"):
                 connection.execute(statement)
@@ -235,6 +235,24 @@ def migrate(connection: sqlite3.Connection) -> None:
         rollback(connection)
         raise
     _commit(connection)
+
+
+def holds_a_log(path: Path) -> bool:
+    """Whether a schema of any version is there. Raises Unavailable where it is no database."""
+    if not path.exists():
+        return False
+    try:
+        with available(), closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+            return bool(connection.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        raise Unavailable(f"{path}: {error}") from error
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if not found and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise NoLog("the database holds tables of something else: take a file of its own for the log")
+    return found
 
 
 @contextmanager

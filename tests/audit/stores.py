@@ -49,6 +49,12 @@ def _row(position: int, event: ActEvent) -> Row:
     )  # fmt: skip
 
 
+async def begin(store: Settings) -> None:
+    """A log without events."""
+    async with open_engine(store):
+        pass
+
+
 async def rows(store: Settings) -> Sequence[Row]:
     async with open_engine(store, writing=False) as engine:
         return await engine.log.read(0, 1_000_000)

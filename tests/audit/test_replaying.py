@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from service.audit import replay
-from service.audit.errors import WouldHaveHoles
+from service.audit.errors import Unknown, WouldHaveHoles
 from service.audit.replay import Wanted
 from service.engines import open_engine
 from service.settings import Settings, load_settings
@@ -101,8 +101,14 @@ async def test_a_part_is_chosen_by_positions_time_tenant_and_incident(filled: Se
     assert len(number_nine) > 3
     assert await found(incident=UUID(int=9)) == await found(incident=UUID(int=9), tenant=TENANT) == number_nine
     assert await found(incident=UUID(int=9), first=number_nine[1], last=number_nine[2]) == number_nine[1:3]
-    assert await found(incident=UUID(int=9), tenant="other") == await found(tenant="other") == []
     assert await found(tenant=TENANT, first=3, last=READ_EVENTS + 5) == list(range(3, READ_EVENTS + 6))
+
+
+@pytest.mark.parametrize("wanted", [{"tenant": "other"}, {"incident": UUID(int=10**8), "first": 3}])
+async def test_what_the_log_has_nothing_of_is_not_an_empty_replay(on_sqlite: Settings, wanted: dict[str, Any]) -> None:
+    await stores.fill(on_sqlite, long_history(20))
+    with pytest.raises(Unknown, match="is not in this log"):
+        await replayed(on_sqlite, **wanted)
 
 
 async def test_a_tenants_events_are_its_own(on_sqlite: Settings) -> None:

@@ -62,6 +62,7 @@ async def test_compressed_it_is_the_same_log_and_the_same_log_is_the_same_file(
 
 
 async def test_an_empty_log_is_a_log(on_sqlite: Settings, on_postgres: Settings, tmp_path: Path) -> None:
+    await stores.begin(on_sqlite)
     empty = await exported(on_sqlite, tmp_path / "empty")
     await imported(on_postgres, tmp_path / "empty")
     assert await exported(on_postgres, tmp_path / "again") == empty

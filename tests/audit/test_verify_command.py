@@ -6,11 +6,22 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import orjson
 import pytest
+from typer.testing import CliRunner
 
 from service.app import running
+from service.audit.errors import ExportDamaged
+from service.audit.notes import NoteInvalid
+from service.audit.verify import command
+from service.audit.verify.command import keys_in, note_in
+from service.audit.verify.export_walk import verify_export
+from service.cli import cli
+from service.engines import open_engine
 from service.settings import Settings
+from service.store.mapper import entry_of
 from tests.audit import stores
 from tests.audit.test_verifying import EVENTS, follow
 from tests.projections.histories import long_history
@@ -92,6 +103,9 @@ async def test_an_export_is_verified_with_nothing_but_a_key(kept: tuple[Settings
         (42, b"Number", b"Nomber", "event 42 altered: its content does not have its digest"),
         (43, None, b"", "event 43 missing"),
         (0, b"ims/", b"ims/x", "not signed with a key that is known"),
+        (EVENTS, b'"position":', b'"position":4611686018427387904,"was":', f"events {EVENTS} to 46116"),
+        (EVENTS + 1, b'"root":"', b'"root":"00', "the last line of the file tells another root than these events have"),
+        (EVENTS + 1, b'"rows":', b'"rows":1', f"the file ends at {EVENTS}, where 1{EVENTS} events were exported"),
     ],
 )
 async def test_an_export_that_was_altered_is_not_sound(
@@ -110,3 +124,60 @@ async def test_an_export_that_was_altered_is_not_sound(
     found = verify(None, tmp_path / "nowhere", "--file", str(file), "--key", str(key))
     assert found.returncode == 1
     assert fault in found.stdout
+
+
+async def test_an_export_that_names_itself_another_log_is_not_sound(
+    kept: tuple[Settings, Path, Path], tmp_path: Path
+) -> None:
+    store, key, _ = kept
+    header, *lines = (await stores.exported(store, tmp_path / "export")).splitlines(keepends=True)
+    other = orjson.dumps({**orjson.loads(header), "log_id": uuid4()}) + b"\n"
+    (tmp_path / "export").write_bytes(b"".join((other, *lines)))
+    _, findings = verify_export(tmp_path / "export", keys_in(key), [])
+    assert [fault.kind for fault in findings] == ["LOG_CONTRADICTED"]
+    with pytest.raises(ExportDamaged, match="it names itself the log"):
+        await stores.imported(stores.sqlite(tmp_path / "there"), tmp_path / "export")
+
+
+async def test_what_came_after_the_checkpoint_is_told_to_be_unsigned(
+    kept: tuple[Settings, Path, Path], tmp_path: Path
+) -> None:
+    store, key, _ = kept
+    (later,) = long_history(1, first=EVENTS)
+    async with open_engine(store) as engine:
+        await engine.log.append([entry_of(later, repeatable=False)])
+    await stores.exported(store, tmp_path / "export")
+    _, findings = verify_export(tmp_path / "export", keys_in(key), [])
+    assert not findings.count
+    assert findings.notes == [f"event {EVENTS + 1} without a signature: the newest checkpoint is of {EVENTS}"]
+
+
+async def test_files_that_hold_no_key_or_no_checkpoint_are_not_passed_over(
+    kept: tuple[Settings, Path, Path], tmp_path: Path
+) -> None:
+    _, key, note = kept
+    bad = tmp_path / "bad"
+    for content, problem in (
+        (b"\n", "holds no public key"),
+        (b"key", "name[+]id[+]key"),
+        (b"\xff", "no text in UTF-8"),
+    ):
+        bad.write_bytes(content)
+        with pytest.raises(NoteInvalid, match=f"{bad}.*{problem}"):
+            keys_in(bad)
+    for content in (b"", b"hello\n", note.read_bytes().rstrip(b"\n")):
+        bad.write_bytes(content)
+        with pytest.raises(NoteInvalid, match=f"{bad} holds no checkpoint: "):
+            note_in(bad)
+    bad.write_bytes(b"\xef\xbb\xbf" + key.read_bytes().replace(b"\n", b"\r\n"))
+    assert keys_in(bad) == keys_in(key), "as an editor on Windows leaves it"
+
+
+def test_a_log_is_not_called_faulty_because_nobody_reads_what_was_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def nobody_reads(*_: object, **__: object) -> int:
+        raise SystemExit(1)  # as rich ends a process whose pipe is closed
+
+    monkeypatch.setattr(command, "verify", nobody_reads)
+    assert CliRunner().invoke(cli, ["audit", "verify"], env={"IMS_DATA_DIR": str(tmp_path)}).exit_code == 2

@@ -149,7 +149,10 @@ async def test_an_altered_digest_is_named(followed: Settings) -> None:
     assert "event 42 altered" in await faults(followed)
 
 
-@pytest.mark.parametrize("column", ["tenant_id = 'other'", "topic = 'IncidentDeleted'", "originator_version = 99"])
+@pytest.mark.parametrize("column", [
+    "tenant_id = 'other'", "topic = 'IncidentDeleted'", "topic = ''", "topic = 'os'", "originator_version = 99",
+    "originator_version = 2000000000",
+])  # fmt: skip
 async def test_an_altered_column_is_named(followed: Settings, column: str) -> None:
     await log(followed, f"UPDATE log SET {column} WHERE notification_id = 42")
     assert "event 42 altered" in await faults(followed)

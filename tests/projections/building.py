@@ -105,6 +105,8 @@ class Building:
 async def building(folder: Path, dsn: str = "", *, exclusive: bool | None = None) -> AsyncIterator[Building]:
     """On SQLite in the folder, or on PostgreSQL. `exclusive`: another answer than the engine's own."""
     settings = Settings(data_dir=folder, database_url=dsn)
+    async with open_engine(settings):
+        """The log is made, which who only reads does not do; without its lock others can write too."""
     async with open_engine(settings, writing=False) as engine:
         if exclusive is not None:
             engine.exclusive = exclusive

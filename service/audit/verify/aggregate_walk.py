@@ -132,7 +132,10 @@ def _told(row: Row, fact: Recorded) -> Told:
 def _gaps(rows: Sequence[Row]) -> Iterator[Fault]:
     expected = 0
     for row in rows:
-        if row.originator_version != expected:
-            gone = ", ".join(map(str, range(expected, row.originator_version)))
+        version = row.originator_version
+        if version > expected:
+            gone = f"{expected}" if version == expected + 1 else f"{expected} to {version - 1}"
             yield Fault("VERSION_MISSING", f"aggregate {row.originator_id} lacks its version {gone}")
-        expected = row.originator_version + 1
+        elif version < expected:
+            yield Fault("VERSION_UNKNOWN", f"aggregate {row.originator_id} has a version {version}")
+        expected = version + 1

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
+from service.audit.checkpoint import checkpoint_of
 from service.audit.notes import NoteInvalid, Verifier
 from service.audit.verify.database import verify_store
 from service.audit.verify.export_walk import verify_export
@@ -19,7 +20,7 @@ def verify(settings: Settings, *, file: Path | None, key: Path | None, checkpoin
     """Returns the exit code. Raises NoteInvalid, OSError and what opening a store or an export raises."""
     settle()
     keys = [] if key is None else keys_in(key)
-    notes = [] if checkpoint is None else [checkpoint.read_text()]
+    notes = [] if checkpoint is None else [note_in(checkpoint)]
     if file is None:
         summary, findings = asyncio.run(verify_store(settings, keys, notes))
     elif not keys:
@@ -31,5 +32,28 @@ def verify(settings: Settings, *, file: Path | None, key: Path | None, checkpoin
 
 
 def keys_in(path: Path) -> list[Verifier]:
-    """A key a line, as the service serves them. Raises NoteInvalid, OSError."""
-    return [Verifier.of(line) for line in path.read_text().splitlines() if line.strip()]
+    """A key a line, as the service serves them, at least one. Raises NoteInvalid, OSError."""
+    lines = [line for line in _text(path).splitlines() if line.strip()]
+    if not lines:
+        raise NoteInvalid(f"{path} holds no public key")
+    try:
+        return [Verifier.of(line) for line in lines]
+    except NoteInvalid as error:
+        raise NoteInvalid(f"{path}: {error}") from None
+
+
+def note_in(path: Path) -> str:
+    """A checkpoint, whoever signed it. Raises NoteInvalid, OSError."""
+    note = _text(path)
+    try:
+        checkpoint_of(note)
+    except NoteInvalid as error:
+        raise NoteInvalid(f"{path} holds no checkpoint: {error}") from None
+    return note
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise NoteInvalid(f"{path} is no text in UTF-8") from None

@@ -1,11 +1,13 @@
 """The verification of an export, with nothing but the file and a public key."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from projections.tiles import HASH_BYTES, Edge
-from service.audit.export_file import ExportFile
-from service.audit.notes import Verifier
+from projections.tiles import Edge
+from service.audit.checkpoint import checkpoint_of, origin_of
+from service.audit.export_file import Closing, ExportFile, Header
+from service.audit.notes import NoteInvalid, Verifier
 from service.audit.verify.contents import is_whole, leaf_of_row, read
 from service.audit.verify.erasures import Erasures
 from service.audit.verify.findings import Fault, Findings, events
@@ -24,21 +26,35 @@ def verify_export(path: Path, keys: Sequence[Verifier], notes: Sequence[str]) ->
         claims = [claim for note in given if (claim := trust.claim(note, "the checkpoint")) is not None]
         if not given:
             findings.add([Fault("NOT_SIGNED", "no checkpoint tells that these are the events that were recorded")])
+        findings.add(_of_another_log(file.header))
         walk = _ExportWalk(findings, claims)
         for row in file.rows():
             walk.take(row)
             done(walk.position)
-        walk.end(file.header.last)
+        walk.end(file.header, file.closing)
         return Summary(f"an export of the log {file.header.log_id}", walk.position, 0, len(given)), findings
 
 
+def _of_another_log(header: Header) -> Iterator[Fault]:
+    """No event tells of which log it is: the checkpoint does."""
+    if header.checkpoint is None:
+        return
+    with suppress(NoteInvalid):
+        origin = checkpoint_of(header.checkpoint).origin
+        if origin != origin_of(header.log_id):
+            text = f"the file names itself the log {header.log_id}, its checkpoint is of {origin}"
+            yield Fault("LOG_CONTRADICTED", text)
+
+
 class _ExportWalk:
-    """The rows in their order; a tree is grown of them, as large as the claims are."""
+    """The rows in their order; a tree is grown of them, as large as the claims are, as long as none is missing."""
 
     def __init__(self, findings: Findings, claims: Sequence[Claim]) -> None:
         self._findings, self._claims = findings, sorted(claims)
         self._erasures = Erasures(findings)
         self._edge = Edge(0, {})
+        self._dense = True
+        self._signed = 0
         self.position = 0
 
     def take(self, row: Row) -> None:
@@ -46,10 +62,9 @@ class _ExportWalk:
             self._findings.add([events("EVENT_MOVED", row.position, row.position, f"after event {self.position}")])
             return
         if row.position > self.position + 1:
+            self._dense = False
             self._findings.add([events("EVENTS_MISSING", self.position + 1, row.position - 1, "missing")])
-        while self.position < row.position - 1:
-            self._grow(bytes(HASH_BYTES))
-        self._grow(leaf_of_row(row).hash)
+        self._grow(row)
         if not is_whole(row):
             self._erasures.altered(row)
             return
@@ -57,20 +72,31 @@ class _ExportWalk:
         if isinstance(found := read(row), Fault):
             self._findings.add([found])
 
-    def end(self, expected: int) -> None:
+    def end(self, header: Header, closing: Closing) -> None:
         self._findings.add(self._erasures.end())
-        if self.position != expected:
+        for expected in sorted({header.last, closing.rows} - {self.position}):
             text = f"the file ends at {self.position}, where {expected} events were exported"
             self._findings.add([Fault("LOG_CUT", text)])
         for claim in self._claims:
             text = f"the file ends at {self.position}, before checkpoint {claim.size}"
             self._findings.add([Fault("LOG_CUT", text)])
+        if self._dense and closing.root != self._edge.root:
+            text = "the last line of the file tells another root than these events have"
+            self._findings.add([Fault("ROOT_CONTRADICTED", text)])
+        if 0 < self._signed < self.position:
+            text = f"without a signature: the newest checkpoint is of {self._signed}"
+            self._findings.note(events("NOT_SIGNED", self._signed + 1, self.position, text).text)
 
-    def _grow(self, hash_: bytes) -> None:
-        self._edge.grow([hash_])
-        self.position += 1
+    def _grow(self, row: Row) -> None:
+        self.position = row.position
+        if self._dense:
+            self._edge.grow([leaf_of_row(row).hash])
         while self._claims and self._claims[0].size <= self.position:
             claim = self._claims.pop(0)
-            if claim.size and claim.root != self._edge.root:
-                text = f"checkpoint {claim.size} has another root than these events"
-                self._findings.add([Fault("CHECKPOINT_CONTRADICTED", text, 0, claim.size)])
+            if not claim.size:
+                continue
+            if self._dense and claim.root == self._edge.root:
+                self._signed = claim.size
+                continue
+            text = f"checkpoint {claim.size} has another root than these events"
+            self._findings.add([Fault("CHECKPOINT_CONTRADICTED", text, 0, claim.size)])

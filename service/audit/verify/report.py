@@ -1,12 +1,12 @@
 """What a verification says at its end: for people, or as JSON for programs."""
 
-import sys
 from dataclasses import asdict, dataclass
 
 import orjson
 from rich.console import Console
 
 from service.audit.verify.findings import MAX_LISTED, Findings
+from service.console import output
 
 
 @dataclass
@@ -39,8 +39,9 @@ def as_json(summary: Summary, findings: Findings) -> bytes:
 
 def show(summary: Summary, findings: Findings, *, json: bool) -> None:
     if json:
-        sys.stdout.buffer.write(as_json(summary, findings))
-        sys.stdout.buffer.flush()
+        out = output()
+        out.write(as_json(summary, findings))
+        out.flush()
         return
     console = Console(highlight=False, soft_wrap=True)
     console.print(
