@@ -231,6 +231,10 @@ class Log(Protocol):
         """Tenant and digest of what stands at these positions."""
         ...
 
+    async def malformed(self, limit: int) -> list[tuple[int, str]]:
+        """Positions, each with a column whose value only somebody else than a service can have put there."""
+        ...
+
     async def identity(self) -> tuple[UUID, bool]:
         """`log_id` and `restored` as they are now."""
         ...

@@ -82,6 +82,13 @@ _HEAD = "SELECT coalesce(max(notification_id), 0) FROM log"
 _POSITION_AT = POSITION_AT.format(time="$1")
 _COUNT = "SELECT count(*) FROM log WHERE (tenant_id, notification_id) > ($1, $2) AND tenant_id <= $1"
 _DIGESTS = "SELECT notification_id, tenant_id, digest FROM log WHERE notification_id = ANY($1)"
+# What no Python can tell: years before 1 and after 9999, and the infinite ones.
+_MALFORMED = """
+    SELECT notification_id, CASE WHEN originator_version < 0 THEN 'originator_version' ELSE 'recorded_at' END
+    FROM log
+    WHERE originator_version < 0
+       OR recorded_at NOT BETWEEN timestamptz '0001-01-01 00:00Z' AND timestamptz '9999-12-31 23:59:59Z'
+    ORDER BY notification_id LIMIT $1"""
 _RESTORED = "UPDATE log_identity SET log_id = gen_random_uuid(), restored = true"
 _IDENTIFIED = "UPDATE log_identity SET log_id = $1, restored = $2"
 _INDEXES = """SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
@@ -188,6 +195,9 @@ class PostgresLog:
     async def digests(self, positions: Sequence[int]) -> dict[int, tuple[str, bytes]]:
         rows = await self._postgres.fetch(_DIGESTS, list(positions))
         return {position: (tenant_id, digest) for position, tenant_id, digest in rows}
+
+    async def malformed(self, limit: int) -> list[tuple[int, str]]:
+        return [(position, column) for position, column in await self._postgres.fetch(_MALFORMED, limit)]
 
     async def identity(self) -> tuple[UUID, bool]:
         ((log_id, restored),) = await self._postgres.fetch(IDENTITY)

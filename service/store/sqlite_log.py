@@ -29,6 +29,7 @@ from service.store.log import (
 from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS
 from service.store.mapper import UnreadableEvent
 from service.store.sqlite import DatabaseFile, migrate, rollback
+from service.store.sqlite_forms import malformed
 from service.store.sqlite_rows import kept
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -153,6 +154,9 @@ class SqliteLog:
     async def digests(self, positions: Sequence[int]) -> dict[int, tuple[str, bytes]]:
         rows = await self._fetch(_DIGESTS, orjson.dumps(list(positions)).decode())
         return {position: (tenant_id, digest) for position, tenant_id, digest in rows}
+
+    async def malformed(self, limit: int) -> list[tuple[int, str]]:
+        return await self._file.read(lambda connection: malformed(connection, limit))
 
     async def identity(self) -> tuple[UUID, bool]:
         ((log_id, restored),) = await self._fetch(IDENTITY)

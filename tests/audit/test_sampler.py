@@ -75,3 +75,12 @@ async def test_altered_content_and_missing_events_are_noticed(store: Settings) -
         assert await a_round(parts) == "event 7 altered: its content does not have its digest"
         await stores.sql(store, "DELETE FROM log WHERE notification_id = 7")
         assert await a_round(parts) == "event 7 missing"
+
+
+async def test_an_event_that_cannot_be_read_is_told_and_passed_over(on_sqlite: Settings) -> None:
+    await stores.fill(on_sqlite, long_history(EVENTS))
+    await follow(on_sqlite)
+    async with sampled(on_sqlite) as parts:
+        await stores.sql(on_sqlite, "UPDATE log SET subject_id = 'q' WHERE notification_id = 142")
+        assert await a_round(parts) == "event 142 altered: its subject_id has a form that no event gives it"
+        assert await diverged(parts)

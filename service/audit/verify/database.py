@@ -8,9 +8,10 @@ from projections.lease import Leases
 from service.audit.checkpoints import Checkpoints
 from service.audit.notes import NoteInvalid, Verifier
 from service.audit.tree import Tree
-from service.audit.verify.findings import Fault, Findings
+from service.audit.verify.findings import Fault, Findings, events
 from service.audit.verify.live_rows import LiveRows
 from service.audit.verify.log_walk import PART, LogWalk
+from service.audit.verify.malformed import malformed
 from service.audit.verify.report import Summary
 from service.audit.verify.told import Row
 from service.audit.verify.trust import Claims, Trust
@@ -18,8 +19,10 @@ from service.engines import Engine, open_engine
 from service.leases import open_leases
 from service.progress import progress
 from service.settings import Settings
-from service.store.log import Plain
+from service.store.log import Log, Plain
 
+MAX_HOLE: Final = 1_000_000
+"""Positions that may be missing at once; what comes after more of them is not looked at."""
 STATEMENT_SECONDS: Final = 600.0
 """What one statement may take: some look at a whole table."""
 
@@ -33,9 +36,17 @@ async def verify_store(settings: Settings, keys: Sequence[Verifier], notes: Sequ
         checkpoints = Checkpoints(engine.kept)
         trust = Trust(findings, keys or await _kept_keys(checkpoints, findings))
         claims = [claim for note in notes if (claim := trust.claim(note, "the checkpoint that was given")) is not None]
-        rows = await LiveRows.open(engine, leases, findings)
-        summary = await _walk(engine, leases, findings, Claims(checkpoints, trust, claims), rows)
-        await rows.end(summary)
+        try:
+            rows = await LiveRows.open(engine, leases, findings)
+            summary = await _walk(engine, leases, findings, Claims(checkpoints, trust, claims), rows)
+            await rows.end(summary)
+        except Exception:
+            faults = await malformed(engine.log)
+            if not faults:
+                raise
+            findings.add(faults)
+            findings.note("what else there is shows when nothing has a form any more that cannot be read")
+            summary = Summary(_name(engine), await engine.log.head(), 0, 0)
     return summary, findings
 
 
@@ -68,15 +79,31 @@ async def _walk(engine: Engine, leases: Leases, findings: Findings, claims: Clai
     try:
         with progress("events in order", head) as done:
             while walk.position < head:
-                events, past = await (coming or part(walk.position))
+                there, past = await (coming or part(walk.position))
+                if not there and (hole := await _hole(engine.log, walk.position)):
+                    findings.add([hole])
+                    head = walk.position
+                    break
                 if engine.apart:  # elsewhere the interpreter goes to and fro between the two, and both are late
                     coming = asyncio.create_task(part(walk.next(head)))
-                await walk.part(head, await claims.upto(walk.next(head)), events)
-                await rows.part(events, past)
-                aggregates += [row[2] for row in events].count(0)
+                await walk.part(head, await claims.upto(walk.next(head)), there)
+                await rows.part(there, past)
+                aggregates += [row[2] for row in there].count(0)
                 done(walk.position)
     finally:
         if coming is not None:
             coming.cancel()
     walk.end(head, await claims.upto(None))
-    return Summary(f"the log {engine.log.log_id}", head, size, claims.count, aggregates)
+    return Summary(_name(engine), head, size, claims.count, aggregates)
+
+
+def _name(engine: Engine) -> str:
+    return f"the log {engine.log.log_id}"
+
+
+async def _hole(log: Log, after: int) -> Fault | None:
+    """Where more is missing than can be gone through, as one position near the greatest of all makes it."""
+    beyond = (await log.plain(after, 1))[0][0]
+    if beyond - after <= MAX_HOLE:
+        return None
+    return events("EVENTS_MISSING", after + 1, beyond - 1, "missing; what comes after them is not looked at")

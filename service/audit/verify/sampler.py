@@ -7,10 +7,11 @@ import structlog
 
 from projections.database import Unavailable
 from service.audit.tree import Tree
-from service.audit.verify.contents import is_whole, leaf_of_row
+from service.audit.verify.contents import UNSOUND, is_whole, leaf_of_row
 from service.audit.verify.erasures import Erasures
 from service.audit.verify.findings import Findings
 from service.audit.verify.log_walk import leaves_of_tree
+from service.audit.verify.malformed import malformed
 from service.audit.verify.places import differ, named
 from service.store.log import Log, Row
 
@@ -45,17 +46,26 @@ class Sampler:
         if first > last:
             self._end_round()
             return
-        rows = [row for row in await self._log.read(self.position, self._rate) if row.position <= last]
-        leaves = {row.position: leaf_of_row(row) for row in rows}
-        tree = await leaves_of_tree(self._tree.of_level, first, last)
-        faults = await self._contents(rows)
-        if differ({position: leaf.hash for position, leaf in leaves.items()}, tree, first, last):
-            faults += [fault.text for fault in named(leaves, tree, first, last)]
+        try:
+            faults = await self._faults(first, last)
+        except UNSOUND:
+            faults = [fault.text for fault in await malformed(self._log)]
+            if not faults:
+                raise
         if faults:
             self._found_in_round = True
             self.divergence = faults[0]
             _log.error("log_diverged", faults=faults[:10], advice="run `ims audit verify`")
         self.position = last
+
+    async def _faults(self, first: int, last: int) -> list[str]:
+        rows = [row for row in await self._log.read(first - 1, self._rate) if row.position <= last]
+        leaves = {row.position: leaf_of_row(row) for row in rows}
+        tree = await leaves_of_tree(self._tree.of_level, first, last)
+        faults = await self._contents(rows)
+        if differ({position: leaf.hash for position, leaf in leaves.items()}, tree, first, last):
+            faults += [fault.text for fault in named(leaves, tree, first, last)]
+        return faults
 
     async def _contents(self, rows: Sequence[Row]) -> list[str]:
         faults = []
