@@ -12,8 +12,10 @@ from service.store.log import Log, NoLog
 from service.store.postgres import Postgres
 from service.store.postgres_log import HEAD_CHANNEL, PostgresLog
 from service.store.presence import nobody_attends
-from service.store.sqlite import DatabaseFile, SqliteDatabase, holds_a_log, only_writer
+from service.store.sqlite import SqliteDatabase
+from service.store.sqlite_file import DatabaseFile
 from service.store.sqlite_log import SqliteLog
+from service.store.sqlite_schema import holds_a_log, only_writer
 
 READ_CHANNEL = FOLLOWER
 """Of these read models: other releases have theirs, at positions of their own."""

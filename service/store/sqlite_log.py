@@ -1,9 +1,8 @@
 """The log on SQLite: one writer thread, one transaction a group, synced before anything is answered."""
 
 import sqlite3
-import time
 from collections.abc import AsyncIterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
@@ -19,7 +18,6 @@ from service.store.log import (
     Entry,
     Excerpt,
     NotALog,
-    NotEmpty,
     Outcome,
     Plain,
     Redaction,
@@ -28,17 +26,12 @@ from service.store.log import (
 )
 from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS
 from service.store.mapper import UnreadableEvent
-from service.store.sqlite import DatabaseFile, migrate, rollback
+from service.store.sqlite_file import DatabaseFile, rollback
 from service.store.sqlite_forms import malformed
 from service.store.sqlite_rows import kept
+from service.store.sqlite_schema import migrate
+from service.store.sqlite_writing import append, begin_load, end_load, insert, microseconds_of, time_of
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_LAST = "SELECT notification_id, recorded_at FROM log ORDER BY notification_id DESC LIMIT 1"
-_TAKEN = "SELECT notification_id, recorded_at, salt FROM log WHERE originator_id = ? AND originator_version = ?"
-_KNOWN = "SELECT notification_id, recorded_at FROM log WHERE command_id = ?"
-_INSERT = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_REDACT = "UPDATE log SET state = ?, salt = ? WHERE notification_id = ? AND originator_id = ?"
 _COLUMNS = """notification_id, originator_id, originator_version, topic, state, tenant_id, subject_id, recorded_at,
               command_id, salt, digest"""
 _ROW = f"SELECT {_COLUMNS} FROM log "  # noqa: S608 - a statement of our own
@@ -70,8 +63,6 @@ _COUNT = "SELECT count(*) FROM log WHERE tenant_id = ? AND notification_id > ?"
 _DIGESTS = """SELECT notification_id, tenant_id, digest FROM log
               WHERE notification_id IN (SELECT value FROM json_each(?))"""
 _RESTORED = "UPDATE log_identity SET log_id = lower(hex(randomblob(16))), restored = 1"
-_IDENTIFIED = "UPDATE log_identity SET log_id = ?, restored = ?"
-_INDEXES = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'log' AND sql IS NOT NULL"
 _MAX_VERSION = 2**31 - 1
 
 
@@ -88,13 +79,13 @@ class SqliteLog:
         self.log_id, self.restored = await self.identity()
 
     async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
-        return await self._file.write(lambda connection: _append(connection, entries))
+        return await self._file.write(lambda connection: append(connection, entries))
 
     async def confirm(self) -> None:
         """What can be read was synced before."""
 
     async def erase(self, entry: Entry, redactions: Sequence[Redaction]) -> Outcome:
-        (outcome,) = await self._file.write(lambda connection: _append(connection, [entry], redactions))
+        (outcome,) = await self._file.write(lambda connection: append(connection, [entry], redactions))
         if outcome.verdict is Verdict.APPENDED:
             await self._file.scrub()
         return outcome
@@ -139,7 +130,7 @@ class SqliteLog:
         return [_excerpt(*row) for row in sorted(page)], Counted(known.total + more, last or known.last)
 
     async def position_at(self, at: datetime) -> int:
-        return int((await self._fetch(_POSITION_AT, (at - _EPOCH) // _MICROSECOND))[0][0])
+        return int((await self._fetch(_POSITION_AT, microseconds_of(at)))[0][0])
 
     async def by_command(self, command_id: UUID) -> Row | None:
         rows = await self._rows(_BY_COMMAND, command_id.hex)
@@ -168,10 +159,10 @@ class SqliteLog:
 
     async def load(self, batches: AsyncIterable[Sequence[Row]], log_id: UUID, *, restored: bool) -> None:
         try:
-            indexes = await self._file.write(_begin_load)
+            indexes = await self._file.write(begin_load)
             async for rows in batches:
-                await self._file.write(partial(_insert, rows=rows))
-            await self._file.write(lambda connection: _end_load(connection, indexes, log_id, restored))
+                await self._file.write(partial(insert, rows=rows))
+            await self._file.write(lambda connection: end_load(connection, indexes, log_id, restored))
         except sqlite3.IntegrityError as error:
             raise NotALog(str(error)) from error
         finally:
@@ -185,104 +176,10 @@ class SqliteLog:
         return await self._file.read(lambda connection: connection.execute(sql, args).fetchall())
 
 
-def _append(
-    connection: sqlite3.Connection, entries: Sequence[Entry], redactions: Sequence[Redaction] = ()
-) -> list[Outcome]:
-    """The redactions are of the aggregate of the one entry, and made only where that is new."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        position, at = connection.execute(_LAST).fetchone() or (0, 0)
-        # A lock, then the clock: times rise with the positions even where the clock was set back.
-        at = max(time.time_ns() // 1_000, at + 1)
-        outcomes = []
-        for entry in entries:
-            outcome = _known(connection, entry)
-            if outcome is None:
-                position += 1
-                connection.execute(_INSERT, _values(entry, position, at))
-                connection.executemany(_REDACT, [_rewritten(entry, redaction) for redaction in redactions])
-                outcome = Outcome(Verdict.APPENDED, position, _time(at))
-                at += 1
-            outcomes.append(outcome)
-        connection.execute("COMMIT")
-    except BaseException:
-        rollback(connection)
-        raise
-    return outcomes
-
-
-def _known(connection: sqlite3.Connection, entry: Entry) -> Outcome | None:
-    taken = connection.execute(_TAKEN, (entry.originator_id.hex, entry.originator_version)).fetchone()
-    if taken is not None and taken[2] == entry.salt:
-        return Outcome(Verdict.APPENDED, taken[0], _time(taken[1]))
-    if entry.command_id is not None:
-        known = connection.execute(_KNOWN, (entry.command_id.hex,)).fetchone()
-        if known is not None:
-            return Outcome(Verdict.REPEATED, known[0], _time(known[1]))
-    if taken is not None:
-        return Outcome(Verdict.CONFLICT)
-    before = entry.originator_version - 1
-    if before >= 0 and connection.execute(_TAKEN, (entry.originator_id.hex, before)).fetchone() is None:
-        return Outcome(Verdict.CONFLICT)
-    return None
-
-
-def _values(entry: Entry, position: int, at: int) -> tuple[Any, ...]:
-    command_id = entry.command_id.hex if entry.command_id else None
-    return (
-        position, entry.originator_id.hex, entry.originator_version, entry.topic, entry.state, entry.tenant_id,
-        entry.subject_id.hex, at, command_id, entry.salt, entry.digest,
-    )  # fmt: skip
-
-
-def _begin_load(connection: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Without the indexes, which are made quicker from all rows at once; returns them. Raises NotEmpty."""
-    connection.execute("BEGIN IMMEDIATE")
-    if connection.execute(_LAST).fetchone() is not None:
-        raise NotEmpty
-    indexes = connection.execute(_INDEXES).fetchall()
-    for name, _ in indexes:
-        connection.execute(f"DROP INDEX {name}")
-    return indexes
-
-
-def _insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    connection.executemany(
-        _INSERT,
-        (
-            (
-                row.position,
-                row.originator_id.hex,
-                row.originator_version,
-                row.topic,
-                row.state,
-                row.tenant_id,
-                row.subject_id.hex,
-                (row.recorded_at - _EPOCH) // _MICROSECOND,
-                row.command_id.hex if row.command_id else None,
-                row.salt,
-                row.digest,
-            )
-            for row in rows
-        ),
-    )
-
-
-def _end_load(connection: sqlite3.Connection, indexes: list[tuple[str, str]], log_id: UUID, restored: bool) -> None:
-    for _, definition in indexes:
-        connection.execute(definition)
-    connection.execute(_IDENTIFIED, (log_id.hex, int(restored)))
-    connection.execute("COMMIT")
-
-
-def _rewritten(entry: Entry, redaction: Redaction) -> tuple[Any, ...]:
-    return redaction.state, redaction.salt, redaction.position, entry.originator_id.hex
-
-
 def _row(row: Sequence[Any]) -> Row:
     position, originator_id, version, topic, state, tenant_id, subject_id, at, command_id, salt, digest = row
     return Row(
-        position, _uuid(originator_id), version, topic, state, tenant_id, _uuid(subject_id), _time(at),
+        position, _uuid(originator_id), version, topic, state, tenant_id, _uuid(subject_id), time_of(at),
         uuid_from(command_id) if command_id else None, salt, digest,
     )  # fmt: skip
 
@@ -294,7 +191,3 @@ def _excerpt(position: int, originator_id: str, version: int, topic: str, state:
 
 _uuid = lru_cache(maxsize=4_096)(uuid_from)
 """Rows that are read together are often about the same."""
-
-
-def _time(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)

@@ -1,11 +1,16 @@
 """The stores that the audit's commands are tested on."""
 
+import asyncio
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from service.settings import Settings
 from tests.audit import stores
+from tests.audit.followed import make_followed
+from tests.servers.postgres import Postgres
 
 
 @pytest.fixture
@@ -28,3 +33,31 @@ def store(request: pytest.FixtureRequest) -> Settings:
 def elsewhere(tmp_path: Path) -> Settings:
     """A second store, on SQLite."""
     return stores.sqlite(tmp_path / "elsewhere")
+
+
+@pytest.fixture(scope="session")
+def followed_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = stores.sqlite(tmp_path_factory.mktemp("followed"))
+    asyncio.run(make_followed(store))
+    return store.data_dir
+
+
+@pytest.fixture(scope="session")
+def followed_database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Its name, and the folder of its keys."""
+    store = stores.postgres(postgres.create_database("followed"), tmp_path_factory.mktemp("followed"))
+    asyncio.run(make_followed(store))
+    yield "followed", store.data_dir
+    postgres.drop_database("followed")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def followed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    """A store whose tree and read models have come to the end of its log, a checkpoint in its middle and one there."""
+    if request.param == "sqlite":
+        yield stores.sqlite(shutil.copytree(request.getfixturevalue("followed_file"), tmp_path / "copy"))
+        return
+    name, folder = request.getfixturevalue("followed_database")
+    postgres: Postgres = request.getfixturevalue("postgres")
+    yield stores.postgres(postgres.create_database("copy", template=name), shutil.copytree(folder, tmp_path / "copy"))
+    postgres.drop_database("copy")

@@ -10,7 +10,7 @@ from service.parts import Parts
 from service.settings import Settings
 from service.status import status_of
 from tests.audit import stores
-from tests.audit.test_verifying import EVENTS, follow
+from tests.audit.followed import EVENTS, follow
 from tests.projections.histories import long_history
 
 RATE = 100

@@ -23,7 +23,7 @@ from service.engines import open_engine
 from service.settings import Settings
 from service.store.mapper import entry_of
 from tests.audit import stores
-from tests.audit.test_verifying import EVENTS, follow
+from tests.audit.followed import EVENTS, follow
 from tests.projections.histories import long_history
 from tests.servers.process import ServiceProcess
 

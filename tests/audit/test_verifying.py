@@ -1,88 +1,25 @@
 """`ims audit verify` on a sound store, and on one that was tampered with directly, in every way: found, and named."""
 
-import asyncio
-import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from projections.audit_tree import FOLLOWER as AUDIT_TREE
-from projections.read_models import FOLLOWER as READ_MODELS
 from projections.read_models import VERSION
 from service.app import running
 from service.audit.verify.database import verify_store
 from service.audit.verify.findings import Findings
-from service.engines import open_engine
 from service.settings import Settings
-from service.store.mapper import entry_of
 from tests.audit import stores
-from tests.projections.building import soon
+from tests.audit.followed import EVENTS, faults, follow
 from tests.projections.histories import long_history
-from tests.servers.postgres import Postgres
 from tests.store.engines import PostgresEngine
 
-EVENTS = 300
 INCIDENTS, PAST = f"incidents_v{VERSION}_1", f"past_incidents_v{VERSION}_1"
 COMMENTS, COUNTS = f"comments_v{VERSION}_1", f"counts_v{VERSION}_1"
 ATTRIBUTES, DEFINITIONS = f"incident_attributes_v{VERSION}_1", f"attribute_definitions_v{VERSION}_1"
 TILES = "audit_tiles_1"
-
-
-@pytest.fixture(scope="module")
-def followed_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    store = stores.sqlite(tmp_path_factory.mktemp("followed"))
-    asyncio.run(make_followed(store))
-    return store.data_dir
-
-
-@pytest.fixture(scope="module")
-def followed_database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """Its name, and the folder of its keys."""
-    store = stores.postgres(postgres.create_database("followed"), tmp_path_factory.mktemp("followed"))
-    asyncio.run(make_followed(store))
-    yield "followed", store.data_dir
-    postgres.drop_database("followed")
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def followed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
-    """A store whose tree and read models have come to the end of its log, a checkpoint in its middle and one there."""
-    if request.param == "sqlite":
-        yield stores.sqlite(shutil.copytree(request.getfixturevalue("followed_file"), tmp_path / "copy"))
-        return
-    name, folder = request.getfixturevalue("followed_database")
-    postgres: Postgres = request.getfixturevalue("postgres")
-    yield stores.postgres(postgres.create_database("copy", template=name), shutil.copytree(folder, tmp_path / "copy"))
-    postgres.drop_database("copy")
-
-
-async def make_followed(store: Settings) -> None:
-    events = long_history(EVENTS)
-    await stores.fill(store, events[: len(events) // 2])
-    await follow(store)
-    async with open_engine(store) as engine:
-        for event in events[len(events) // 2 :]:
-            await engine.log.append([entry_of(event, repeatable=False)])
-    await follow(store)
-
-
-async def follow(store: Settings) -> None:
-    async with running(store) as parts:
-        head = await parts.log.head()
-
-        async def up_to_date() -> bool:
-            positions = {state.name: state.position for state in await parts.leases.states()}
-            return positions[READ_MODELS] == positions[AUDIT_TREE] == head
-
-        await soon(up_to_date, 30)
-        assert (await parts.proofs.checkpoint()).size == head
-
-
-async def faults(store: Settings) -> list[str]:
-    return [fault.text for fault in await verified(store)]
 
 
 async def verified(store: Settings, *notes: str) -> Findings:
@@ -242,56 +179,6 @@ async def test_an_altered_leaf_of_the_tree_is_told_from_an_altered_event(followe
 async def test_a_tile_that_is_gone_is_named(followed: Settings) -> None:
     await derived(followed, f"DELETE FROM {TILES} WHERE level = 0 AND number = 0")
     assert "events 1 to 256 not in the tree: its tiles are gone" in await faults(followed)
-
-
-@pytest.mark.parametrize("later", ["2000000", "9223372036854775807"])
-async def test_an_event_far_beyond_the_others_is_named_without_walking_there(followed: Settings, later: str) -> None:
-    await log(followed, f"UPDATE log SET notification_id = {later} WHERE notification_id = {EVENTS}")
-    found = await faults(followed)
-    assert any(one.endswith(f" to {int(later) - 1} missing; what comes after them is not looked at") for one in found)
-
-
-UNREADABLE = {
-    "id": ("originator_id", "'zzz'"),
-    "id-upper": ("originator_id", "upper(originator_id)"),
-    "subject": ("subject_id", "'q'"),
-    "command": ("command_id", "'q'"),
-    "command-number": ("command_id", "7"),
-    "time": ("recorded_at", "'x'"),
-    "time-late": ("recorded_at", "9223372036854775807"),
-    "version": ("originator_version", "'x'"),
-    "version-less": ("originator_version", "-1"),
-    "state": ("state", "CAST(state AS text)"),
-    "state-number": ("state", "5"),
-    "salt": ("salt", "'salt'"),
-    "digest": ("digest", "lower(hex(digest))"),
-    "digest-number": ("digest", "5"),
-    "topic": ("topic", "CAST(x'ff' AS text)"),
-    "tenant": ("tenant_id", "CAST(x'ff' AS text)"),
-}
-
-
-@pytest.mark.parametrize(("column", "value"), UNREADABLE.values(), ids=UNREADABLE)
-async def test_an_event_with_a_value_that_no_column_takes_is_named(
-    followed_file: Path, tmp_path: Path, column: str, value: str
-) -> None:
-    """SQLite takes it."""
-    store = stores.sqlite(shutil.copytree(followed_file, tmp_path / "copy"))
-    await log(store, f"UPDATE log SET {column} = {value} WHERE notification_id = 42")
-    assert any(found.startswith("event 42 altered") for found in await faults(store))
-
-
-@pytest.mark.parametrize("value", ["'infinity'", "'-infinity'", "'20000-01-01'", "'0100-01-01 BC'"])
-async def test_an_event_of_a_time_that_cannot_be_told_is_named(
-    followed_database: tuple[str, Path], postgres: Postgres, tmp_path: Path, value: str
-) -> None:
-    """PostgreSQL takes it."""
-    name, folder = followed_database
-    store = stores.postgres(postgres.create_database("copy", template=name), shutil.copytree(folder, tmp_path / "copy"))
-    await log(store, f"UPDATE log SET recorded_at = {value} WHERE notification_id = 42")
-    found = await faults(store)
-    postgres.drop_database("copy")
-    assert any(one.startswith("event 42 altered") for one in found)
 
 
 async def test_a_checkpoint_that_was_altered_is_named(followed: Settings) -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import structlog
 
-from service.store.sqlite import only_writer
+from service.store.sqlite_schema import only_writer
 from service.store.writer import Writer
 from tests.store.engines import SqliteEngine, engine_of
 from tests.store.events import happening

@@ -15,7 +15,7 @@ from service.store.feed import Feed
 from service.store.log import Log, Row
 from service.store.postgres import Postgres
 from service.store.postgres_log import HEAD_CHANNEL, PostgresLog
-from service.store.sqlite import DatabaseFile
+from service.store.sqlite_file import DatabaseFile
 from service.store.sqlite_log import SqliteLog
 from service.store.writer import Writer
 

@@ -9,7 +9,8 @@ import pytest
 
 from service.store.log import InUse
 from service.store.migrations import SchemaTooNew, steps
-from service.store.sqlite import SqliteDatabase, only_writer
+from service.store.sqlite import SqliteDatabase
+from service.store.sqlite_schema import only_writer
 from tests.servers.children import spawn, tail, wait_until
 from tests.store.engines import Engine, PostgresEngine, SqliteEngine, every
 from tests.store.events import births
