@@ -1,8 +1,9 @@
 """The composition root: every part is made here, by hand, and handed to those who need it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import structlog
@@ -37,13 +38,13 @@ from service.http.middlewares import every_request, trace_id_of
 from service.http.routes import add_routes
 from service.leases import open_leases
 from service.lists import Lists
+from service.loops import Loop, begun_again, ends_with
 from service.metrics import Metrics
 from service.parts import PARTS, Parts
 from service.rate_limit import RateLimit
 from service.settings import Settings
 from service.store.eraser import Eraser
-from service.store.feed import Feed, LogWentBack
-from service.store.log import LogReplaced
+from service.store.feed import Feed
 from service.store.writer import Writer
 from service.streams.publisher import publisher
 from service.subscribers.pages import EventPages
@@ -173,27 +174,24 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
     engine.listen(lambda _: parts.feed.ring(), parts.freshness.heard)
     engine.on_loss(parts.doubt)
     writing = asyncio.create_task(parts.writer.run(), name="writer")
-    loops = {
-        "feed": _essential(parts, parts.feed.run()),
-        "freshness": _essential(parts, parts.freshness.run()),
-        "tail": parts.tail.run(),
-    }
+    essential: dict[str, Loop] = {"feed": parts.feed.run, "freshness": parts.freshness.run}
     if engine.bells is not None:
-        loops["bells"] = _essential(parts, engine.bells.run(engine.log.log_id))
+        essential["bells"] = partial(engine.bells.run, engine.log.log_id)
+    others: dict[str, Loop] = {"tail": parts.tail.run}
     if parts.follower is not None:
-        loops["follower"] = _following(parts, parts.follower)
+        others["follower"] = partial(_following, parts, parts.follower)
+        others["expiry of kept tables"] = partial(expire, engine, parts.leases)
     if parts.publisher is not None:
-        loops["publisher"] = _following(parts, parts.publisher.follower)
+        others["publisher"] = partial(_following, parts, parts.publisher.follower)
         if parts.publisher.trimming is not None:
-            loops["trimming"] = parts.publisher.trimming.run()
-    if parts.follower is not None:
-        loops["expiry of kept tables"] = expire(engine, parts.leases)
+            others["trimming"] = parts.publisher.trimming.run
     if parts.auditing is not None:
-        loops["auditor"] = _following(parts, parts.auditing.follower)
-        loops["notary"] = parts.auditing.notary.run()
+        others["auditor"] = partial(_following, parts, parts.auditing.follower)
+        others["notary"] = parts.auditing.notary.run
         if parts.auditing.sampler is not None:
-            loops["sampler"] = parts.auditing.sampler.run()
-    tasks = [asyncio.create_task(_watched(name, loop)) for name, loop in loops.items()]
+            others["sampler"] = parts.auditing.sampler.run
+    tasks = [asyncio.create_task(ends_with(parts.broken, name, loop)) for name, loop in essential.items()]
+    tasks += [asyncio.create_task(begun_again(name, loop)) for name, loop in others.items()]
     try:
         yield
     finally:
@@ -210,19 +208,9 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _essential(parts: Parts, loop: Coroutine[Any, Any, None]) -> None:
-    """Without this loop the process would only look alive, so it ends with it; its supervisor starts it again."""
-    try:
-        await loop
-    except Exception as error:
-        if not parts.broken.done():
-            parts.broken.set_exception(error)
-        if not isinstance(error, LogWentBack | LogReplaced):
-            raise
-        _log.critical("another_log", reason=str(error))
-
-
 async def _following(parts: Parts, follower: Follower[Any]) -> None:
+    if parts.stopped.startswith(f"{follower.name}: "):
+        parts.stopped = ""
     try:
         await follower.run()
     except Stopped as stopped:
@@ -230,13 +218,4 @@ async def _following(parts: Parts, follower: Follower[Any]) -> None:
         _log.error("follower_stopped", follower=follower.name, reason=str(stopped))
     except Exception as error:
         parts.stopped = f"{follower.name}: {type(error).__name__}"
-        raise
-
-
-async def _watched(name: str, loop: Coroutine[Any, Any, None]) -> None:
-    """A loop that fails in a way nobody foresaw says so, rather than vanish."""
-    try:
-        await loop
-    except Exception:
-        _log.exception("task_failed", task=name)
         raise

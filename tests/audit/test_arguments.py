@@ -15,6 +15,7 @@ from tests.domain.examples import INCIDENT_ID
 HUGE = "9" * 20
 INTERRUPTED_WHILE_LOADING = """
 import os, runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 class Interrupt:
     def find_spec(self, name, *_):
         if name == "service.cli":
