@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 
 import psutil
@@ -13,7 +14,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 
 from tests.faults.audit import events
 from tests.faults.conftest import Ground
-from tests.faults.load import authorization, client, load
+from tests.faults.load import INCIDENTS, Client, authorization, client, load
 from tests.servers.children import free_port
 from tests.servers.redis import RedisServer
 from tests.servers.sentinel import Sentinel
@@ -227,6 +228,36 @@ def _agrees(node: RedisServer, size: int) -> bool:
     with node.client() as client:
         info = client.execute_command("CLUSTER INFO")
         return bool(info["cluster_state"] == "ok" and info["cluster_known_nodes"] == str(size))
+
+
+async def test_on_a_cluster_the_requests_of_a_tenant_are_counted_together(
+    on_sqlite: Ground, on_postgres: Ground
+) -> None:
+    """Once a tenant may ask nothing more of one service it may ask nothing of another, which it has hardly asked."""
+    limit = 300
+    with cluster() as nodes:
+        await until(lambda: is_formed(nodes), 20)
+        one, another = (
+            ground.start(redis_url=nodes[0].url, rate_limit=f"{limit}/hour") for ground in (on_sqlite, on_postgres)
+        )
+        for tenant in ("acme", "globex", "initech"):  # on whatever node each is counted
+            async with (
+                client(one.url, authorization(one, tenant=tenant)) as busy,
+                client(another.url, authorization(another, tenant=tenant)) as other,
+            ):
+                asked = await _until_refused(busy, pause=0)
+                assert asked >= limit
+                assert await _until_refused(other, pause=0.1) < limit
+
+
+async def _until_refused(one: Client, pause: float) -> int:
+    """How often it could ask; when Redis is slow for a moment nobody is counted."""
+    async with asyncio.timeout(20):
+        for asked in count():
+            if (await one.ask("GET", f"{INCIDENTS}/counts")).status == 429:
+                return asked
+            await asyncio.sleep(pause)
+    raise AssertionError
 
 
 async def test_on_a_cluster_each_stream_is_where_its_name_belongs(on_sqlite: Ground) -> None:
