@@ -80,19 +80,21 @@ def diff(
 def export(
     file: File,
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress it, whatever the name ends in.")] = False,
+    json: Json = False,
 ) -> None:
     """Write the whole log into a file: lines of JSON, compressed where its name ends in .gz."""
     from service.audit.export import export as write  # noqa: PLC0415
 
-    asyncio.run(write(read_environment(), None if file == STREAM else file, packed=gzip or file.suffix == ".gz"))
+    packed = gzip or file.suffix == ".gz"
+    asyncio.run(write(read_environment(), None if file == STREAM else file, packed=packed, json=json))
 
 
 @audit.command("import")
-def import_(file: File) -> None:
+def import_(file: File, json: Json = False) -> None:
     """Fill an empty store with an export: the same positions, times and digests."""
     from service.audit.loading import load  # noqa: PLC0415
 
-    asyncio.run(load(read_environment(), STDIN if file == STREAM else file))
+    asyncio.run(load(read_environment(), STDIN if file == STREAM else file, json=json))
 
 
 @audit.command("verify")
@@ -127,6 +129,7 @@ def replay_(
     tenant: Annotated[str | None, typer.Option(help="Only events of this tenant.")] = None,
     incident: Annotated[UUID | None, typer.Option(help="Only events of this incident, its comments included.")] = None,
     into: Annotated[str | None, typer.Option(metavar="URL", help="An empty database to fill, not to print.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="With --into; what is printed is JSON anyway.")] = False,
 ) -> None:
     """Print events as lines of JSON, or fill an empty database with them."""
     from service.audit import replay  # noqa: PLC0415
@@ -139,4 +142,4 @@ def replay_(
     if into is None:
         asyncio.run(replay.show(read_environment(), wanted, output()))
     else:
-        asyncio.run(replay.fill_another(read_environment(), wanted, into))
+        asyncio.run(replay.fill_another(read_environment(), wanted, into, json=json))

@@ -12,9 +12,10 @@ from typing import IO
 from service.audit.checkpoint import origin_of
 from service.audit.checkpoints import Checkpoints
 from service.audit.errors import Disturbed
-from service.audit.export_file import FIRST, Closing, Header, closing_line, header_line, row_line, summary
+from service.audit.export_file import FIRST, Closing, Header, closing_line, header_line, row_line
 from service.audit.notes import NoteInvalid
 from service.audit.orders import ORDERS
+from service.audit.outcome import tell
 from service.audit.reading import parts
 from service.audit.root import Root
 from service.console import output
@@ -27,7 +28,7 @@ GZIP_LEVEL = 3
 """Six would save an eighth of the file and take twice as long."""
 
 
-async def export(settings: Settings, path: Path | None, *, packed: bool) -> None:
+async def export(settings: Settings, path: Path | None, *, packed: bool, json: bool = False) -> None:
     """Into a file, which has its name when it is whole, or to stdout.
 
     Raises Disturbed, UnreadableEvent, Unavailable, OSError.
@@ -46,7 +47,7 @@ async def export(settings: Settings, path: Path | None, *, packed: bool) -> None
             await _undisturbed(log, header.last)
             closing = Closing(root.size, root.hash)
             lines.write(closing_line(closing))
-    print(summary(header, closing), file=sys.stderr)  # noqa: T201
+    tell(header.log_id, closing.rows, closing.root, json=json, aside=path is None)
 
 
 async def _undisturbed(log: Log, last: int) -> None:

@@ -54,10 +54,6 @@ class Closing(NamedTuple):
     root: bytes
 
 
-def summary(header: Header, closing: Closing) -> str:
-    return f"{closing.rows} events of the log {header.log_id}, root {closing.root.hex()}"
-
-
 def header_line(header: Header) -> bytes:
     return _line({"format": FORMAT, "version": VERSION, **header._asdict()})
 

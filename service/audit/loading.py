@@ -1,13 +1,13 @@
 """`ims audit import`: an export becomes the log of an empty store, the same positions, times and digests."""
 
-import sys
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
 from projections.lease import Leases
-from service.audit.export_file import ExportFile, summary
+from service.audit.export_file import ExportFile
+from service.audit.outcome import tell
 from service.audit.soundness import Soundness
 from service.engines import Engine, open_engine
 from service.leases import idle_leases
@@ -19,7 +19,7 @@ from service.store.log import NotEmpty, Row
 _HINT = "import into a store without events: another IMS_DATABASE_URL, IMS_DATABASE_SCHEMA or IMS_DATA_DIR"
 
 
-async def load(settings: Settings, path: Path) -> None:
+async def load(settings: Settings, path: Path, *, json: bool = False) -> None:
     """All of it or nothing; the service builds its read models when it starts.
 
     Raises ExportDamaged, NotEmpty, NotALog, InUse, Unavailable, OSError.
@@ -27,7 +27,7 @@ async def load(settings: Settings, path: Path) -> None:
     async with open_engine(settings) as engine:
         with ExportFile.open(path) as file, progress("events", file.header.last) as done:
             await fill(engine, _sound(file, done), file.header.log_id, restored=file.header.restored)
-    print(summary(file.header, file.closing), file=sys.stderr)  # noqa: T201
+    tell(file.header.log_id, file.closing.rows, file.closing.root, json=json)
 
 
 async def fill(engine: Engine, batches: AsyncIterable[list[Row]], log_id: UUID, *, restored: bool) -> None:

@@ -1,6 +1,5 @@
 """`ims audit replay`: events as they happened, readable, or as the log of a database to debug with."""
 
-import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any, BinaryIO, Final, NamedTuple
@@ -13,6 +12,7 @@ from domain.event import Recorded
 from domain.moments import utc_text
 from service.audit.errors import Unknown, WouldHaveHoles
 from service.audit.loading import fill
+from service.audit.outcome import tell
 from service.audit.reading import parts
 from service.engines import open_engine
 from service.progress import progress
@@ -48,7 +48,7 @@ async def show(settings: Settings, wanted: Wanted, out: BinaryIO) -> None:
                 done(rows[-1].position - wanted.first + 1)
 
 
-async def fill_another(settings: Settings, wanted: Wanted, url: str) -> None:
+async def fill_another(settings: Settings, wanted: Wanted, url: str, *, json: bool = False) -> None:
     """The same rows in an empty database. They are another log there: what it publishes spoils no stream of this one.
 
     Raises WouldHaveHoles, InvalidSettings, NotEmpty, InUse, Unavailable.
@@ -59,7 +59,7 @@ async def fill_another(settings: Settings, wanted: Wanted, url: str) -> None:
         last = await _last(source.log, wanted)
         with progress("events", last) as done:
             await fill(target, _counted(_rows(source.log, wanted, last), done), uuid4(), restored=True)
-        print(f"{last} events; they are the log {target.log.log_id} there", file=sys.stderr)  # noqa: T201
+        tell(target.log.log_id, last, json=json)
 
 
 async def _known(log: Log, wanted: Wanted) -> None:
