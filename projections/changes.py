@@ -1,9 +1,9 @@
 """What happened, as the history of an incident tells it: who changed what, when, from what to what."""
 
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from domain.attribute_values import ATTRIBUTES
-from domain.comment import Comment
 from domain.edits import edits_between
 from domain.erasure import Erasing
 from domain.event import ActEvent, Json
@@ -12,16 +12,19 @@ from domain.rules import DETAILS
 from projections.documents import Document
 from projections.states import KINDS
 
+_OF_COMMENTS: Final = "ims.comment."
 
-def change_document(position: int, version: int, topic: str, at: str, event: Any) -> Document:
+
+def change_document(position: int, id: UUID, version: int, topic: str, at: str, event: Any) -> Document:
     """One change. `what` is the type under which it is published; comments are named by `comment_id`.
 
-    `at` is when it was recorded, as clients see it. The event is None where its content was erased; of its ids and
-    times only `originator_id` is looked at.
+    `at` is when it was recorded, as clients see it. The event is None where its content was erased; its ids and times
+    are not looked at.
     """
     what = KINDS[topic][0]
+    about = {"comment_id": str(id)} if what.startswith(_OF_COMMENTS) else {}
     if event is None:
-        return {"position": position, "occ_lock": version, "at": at, "what": what, "erased": True}
+        return {"position": position, "occ_lock": version, "at": at, "what": what, "erased": True, **about}
     document = {
         "position": position,
         "occ_lock": version,
@@ -30,13 +33,12 @@ def change_document(position: int, version: int, topic: str, at: str, event: Any
         "user_id": event.user_id,
         "what": what,
         "changes": changes_of(event),
+        **about,
     }
     if event.erased:
         document["erased"] = event.erased
     if isinstance(event, Erasing):
         document |= {"fields": event.fields, "reason": event.reason}
-    if isinstance(event, Comment.Event):
-        document["comment_id"] = str(event.originator_id)
     if isinstance(event, Incident.IncidentReverted):
         document["to_version"] = event.to_version
     return document

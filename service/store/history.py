@@ -40,7 +40,7 @@ def change_of(excerpt: Excerpt) -> Document:
     """As a history tells it. Raises UnreadableEvent."""
     position, id, version, topic, state, at = excerpt
     event = None if state is None else event_of(position, id, version, topic, state, coded=True)
-    return change_document(position, version, topic, at, event)
+    return change_document(position, id, version, topic, at, event)
 
 
 def excerpt_of(row: Row) -> Excerpt:

@@ -172,6 +172,9 @@ async def test_a_comment_is_erased_as_a_whole(api: Api, eraser: Api) -> None:
     (await eraser.post(f"{path}/erase", erase())).refused(404, "NOT_FOUND")
     last = (await api.get(f"{EVENTS}?after=4")).data[0]
     assert (last["type"], last["subject"], last["data"]["state"]) == ("ims.comment.erased", id, None)
+    told = (await api.get(at(id, "history"))).data["history"]
+    about = [change["comment_id"] for change in told if change["what"].startswith("ims.comment.")]
+    assert about == [kept["id"], said["id"], said["id"], said["id"]]
 
 
 async def test_what_is_deleted_or_removed_is_erased_all_the_same(api: Api, eraser: Api) -> None:
