@@ -115,7 +115,12 @@ async def kills(filled: Ground, program: str, times: int, seed: int) -> None:
         await agree(one, await audit(filled.log, []))
 
 
-@pytest.mark.parametrize("program", [ALONE, SHARED], ids=["alone", "shared"])
+@pytest.mark.parametrize(
+    ("ground", "program"),
+    [("on_sqlite", SHARED), ("on_postgres", ALONE)],
+    ids=["sqlite", "postgres"],
+    indirect=["ground"],
+)
 async def test_a_rebuild_that_is_killed_leaves_what_is_read_alone_and_is_resumed(filled: Ground, program: str) -> None:
     await kills(filled, program, times=2, seed=1)
 

@@ -152,9 +152,9 @@ async def a_redis_that_is_no_use(
 
 @pytest.mark.parametrize("how", ["silent", "slow", "refused"])
 async def test_a_redis_that_is_no_use_does_not_slow_the_api(
-    ground: Ground, redis_url: str, redis_server: RedisServer, how: str
+    on_sqlite: Ground, redis_url: str, redis_server: RedisServer, how: str
 ) -> None:
-    await a_redis_that_is_no_use(ground, redis_server, how, 3.0, strict=False)
+    await a_redis_that_is_no_use(on_sqlite, redis_server, how, 3.0, strict=False)
 
 
 @pytest.mark.faults
