@@ -102,5 +102,6 @@ def _on_cluster(redis_url: str, ca_file: Path | None) -> "FixedWindowRateLimiter
 
 
 def _asked(redis_url: str, ca_file: Path | None) -> tuple[Address, dict[str, Any]]:
+    """Where Redis is, and what its client has to be told besides."""
     address = parse(redis_url, ca_file)
     return address, {"ssl_ca_certs": str(ca_file)} if address.tls and ca_file is not None else {}

@@ -19,8 +19,8 @@ READERS = 4
 """Threads that read one file."""
 BUSY_SECONDS = 5.0
 """How long a statement waits for another process's lock."""
-
 WRITE_AHEAD_PAUSE_SECONDS = 0.01
+"""Between two tries to write ahead of a new file."""
 SCRUB_SECONDS = 5.0
 """How long a scrub waits for other processes that still read what was there before."""
 SCRUB_PAUSE_SECONDS = 0.1

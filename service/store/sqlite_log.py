@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 
 from domain.moments import utc_text_of
-from projections.leaves import Leaf
+from projections.leaves import Leaf, microseconds_of
 from service.store.ids import uuid_from
 from service.store.log import (
     NONE_COUNTED,
@@ -30,7 +30,7 @@ from service.store.sqlite_file import DatabaseFile, rollback
 from service.store.sqlite_forms import malformed
 from service.store.sqlite_rows import kept
 from service.store.sqlite_schema import migrate
-from service.store.sqlite_writing import append, begin_load, end_load, insert, microseconds_of, time_of
+from service.store.sqlite_writing import append, begin_load, end_load, insert, time_of
 
 _COLUMNS = """notification_id, originator_id, originator_version, topic, state, tenant_id, subject_id, recorded_at,
               command_id, salt, digest"""

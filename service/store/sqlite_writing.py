@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from projections.leaves import microseconds_of
 from service.store.log import Entry, NotEmpty, Outcome, Redaction, Row, Verdict
 from service.store.sqlite_file import rollback
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _LAST = "SELECT notification_id, recorded_at FROM log ORDER BY notification_id DESC LIMIT 1"
 _TAKEN = "SELECT notification_id, recorded_at, salt FROM log WHERE originator_id = ? AND originator_version = ?"
 _KNOWN = "SELECT notification_id, recorded_at FROM log WHERE command_id = ?"
@@ -117,7 +117,3 @@ def _rewritten(entry: Entry, redaction: Redaction) -> tuple[Any, ...]:
 
 def time_of(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
-
-
-def microseconds_of(at: datetime) -> int:
-    return (at - _EPOCH) // _MICROSECOND

@@ -40,7 +40,7 @@ async def verify_store(settings: Settings, keys: Sequence[Verifier], notes: Sequ
             rows = await LiveRows.open(engine, leases, findings)
             summary = await _walk(engine, leases, findings, Claims(checkpoints, trust, claims), rows)
             await rows.end(summary)
-        except Exception:
+        except Exception:  # each driver and each value has one of its own
             faults = await malformed(engine.log)
             if not faults:
                 raise
