@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.servers.memory import write_into_memory
 from tests.servers.postgres import Postgres
 from tests.servers.process import ServiceProcess
 from tests.servers.proxy import FaultProxy
 from tests.servers.redis import RedisServer
+from tests.servers.template import copy_template, make_template
 
 _database_numbers = count(1)
+write_into_memory()
 
 # How long an example takes says how busy the machine is, and nothing of what is tested.
 settings.register_profile("busy", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -28,10 +31,26 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def template_database(postgres: Postgres) -> str:
+    return make_template(postgres)
+
+
 @pytest.fixture
-def postgres_dsn(postgres: Postgres) -> Iterator[str]:
-    """An empty database for this test alone. Ask for it before what connects to it, so that it outlives that."""
+def postgres_dsn(postgres: Postgres, template_database: str) -> Iterator[str]:
+    """A database for this test alone, as the service's first start leaves it: all tables are there, and empty.
+
+    Ask for it before what connects to it, so that it outlives that.
+    """
     name = f"test_{next(_database_numbers)}"
+    yield copy_template(postgres, template_database, name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def empty_postgres_dsn(postgres: Postgres) -> Iterator[str]:
+    """A database without anything in it, for tests of who makes the schema, and when."""
+    name = f"empty_{next(_database_numbers)}"
     yield postgres.create_database(name)
     postgres.drop_database(name)
 

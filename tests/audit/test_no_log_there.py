@@ -15,6 +15,7 @@ from service.engines import open_engine
 from service.projections_cli import Unused
 from service.settings import Settings
 from service.store.log import NoLog
+from tests.audit import stores
 from tests.audit.stores import exported
 
 COMMANDS: dict[str, Callable[[Settings], Coroutine[Any, Any, object]]] = {
@@ -27,6 +28,12 @@ COMMANDS: dict[str, Callable[[Settings], Coroutine[Any, Any, object]]] = {
     "drop": lambda store: read_model_commands.drop(store, Unused.KEPT),
     "restored": stream_commands.restored,
 }
+
+
+@pytest.fixture
+def on_postgres(empty_postgres_dsn: str, tmp_path: Path) -> Settings:
+    """A database without a log."""
+    return stores.postgres(empty_postgres_dsn, tmp_path / "postgres")
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)

@@ -134,7 +134,7 @@ async def test_an_empty_database_is_filled_with_the_beginning_of_the_log(filled:
 
 
 async def test_a_service_on_the_copy_shows_what_was_there_then(
-    postgres_dsn: str, start_service: Callable[..., ServiceProcess], tmp_path: Path
+    empty_postgres_dsn: str, start_service: Callable[..., ServiceProcess], tmp_path: Path
 ) -> None:
     """The commands as people type them, beside the service that they read from."""
     here = start_service()
@@ -145,8 +145,8 @@ async def test_a_service_on_the_copy_shows_what_was_there_then(
     until = later.data["updated_at"]
     lines = here.command("audit", "replay", "--incident", incident["id"], "--until", until).splitlines()
     assert [json.loads(line)["version"] for line in lines] == [0, 1]
-    here.command("audit", "replay", "--until", until, "--into", postgres_dsn)
-    there = start_service(database_url=postgres_dsn)
+    here.command("audit", "replay", "--until", until, "--into", empty_postgres_dsn)
+    there = start_service(database_url=empty_postgres_dsn)
     async with client(there.url, authorization(there)) as one:
         assert (await one.ask("GET", f"{INCIDENTS}/{incident['id']}", Ims_Min_Position="2")).data == later.data
         assert (await one.ask("GET", f"{INCIDENTS}/{other['id']}")).status == 404

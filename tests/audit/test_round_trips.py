@@ -29,6 +29,12 @@ from tests.servers.process import ServiceProcess
 CHECKPOINT = "/v1/audit/checkpoint"
 
 
+@pytest.fixture
+def on_postgres(empty_postgres_dsn: str, tmp_path: Path) -> Settings:
+    """A database without a log."""
+    return stores.postgres(empty_postgres_dsn, tmp_path / "postgres")
+
+
 async def test_sqlite_to_postgres_and_back_is_the_same_to_the_byte(
     on_sqlite: Settings, on_postgres: Settings, elsewhere: Settings, tmp_path: Path
 ) -> None:

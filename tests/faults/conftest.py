@@ -24,11 +24,11 @@ def on_sqlite(start_service: Callable[..., ServiceProcess], tmp_path: Path) -> G
 
 
 @pytest.fixture
-def on_postgres(postgres_dsn: str, start_service: Callable[..., ServiceProcess]) -> Ground:
+def on_postgres(empty_postgres_dsn: str, start_service: Callable[..., ServiceProcess]) -> Ground:
     def start(**settings: str) -> ServiceProcess:
-        return start_service(**{"database_url": postgres_dsn, "rate_limit": "off", **settings})
+        return start_service(**{"database_url": empty_postgres_dsn, "rate_limit": "off", **settings})
 
-    return Ground(start, postgres_dsn)
+    return Ground(start, empty_postgres_dsn)
 
 
 @pytest.fixture(params=["on_sqlite", "on_postgres"], ids=["sqlite", "postgres"])

@@ -64,13 +64,13 @@ async def test_a_server_that_cannot_do_it_is_asked_again_until_it_can(
     ids=["schema", "database", "login"],
 )
 async def test_rights_that_were_taken_away_are_missed_until_they_are_given_back(
-    start_service: Callable[..., ServiceProcess], postgres: Postgres, postgres_dsn: str, taken: str, given: str
+    start_service: Callable[..., ServiceProcess], postgres: Postgres, empty_postgres_dsn: str, taken: str, given: str
 ) -> None:
-    await migrate(Settings(database_url=postgres_dsn))
-    async with connected(postgres_dsn) as superuser:
+    await migrate(Settings(database_url=empty_postgres_dsn))
+    async with connected(empty_postgres_dsn) as superuser:
         await make_service_user(superuser, USER)
-    name = _name(postgres_dsn)
-    service = start_service(database_url=as_user(postgres_dsn, USER), write_timeout="1")
+    name = _name(empty_postgres_dsn)
+    service = start_service(database_url=as_user(empty_postgres_dsn, USER), write_timeout="1")
     async with client(service.url, authorization(service)) as one:
         await one.report()
         postgres.sql(taken.format(name=name, user=USER, role=ROLE), name)

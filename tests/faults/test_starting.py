@@ -65,9 +65,9 @@ def test_a_database_that_cannot_be_used_is_said_to_be(postgres: Postgres, tmp_pa
 
 
 def test_a_database_that_may_not_be_written_is_said_to_be(
-    postgres: Postgres, postgres_dsn: str, tmp_path: Path
+    postgres: Postgres, empty_postgres_dsn: str, tmp_path: Path
 ) -> None:
-    name = postgres_dsn.rpartition("/")[2]
+    name = empty_postgres_dsn.rpartition("/")[2]
     postgres.sql(f"CREATE ROLE reader_{name} LOGIN")
     try:
         said = refused(tmp_path, code=2, database_url=f"postgresql://reader_{name}@127.0.0.1:{postgres.port}/{name}")

@@ -38,7 +38,7 @@ def shown(line: str) -> Any:
 def test_each_answer_of_the_walk_is_what_the_readme_shows(
     start_service: Callable[..., ServiceProcess], engine: str, request: pytest.FixtureRequest
 ) -> None:
-    settings = {"database_url": request.getfixturevalue("postgres_dsn")} if engine == "postgresql" else {}
+    settings = {"database_url": request.getfixturevalue("empty_postgres_dsn")} if engine == "postgresql" else {}
     service = start_service(**settings)
     script, expected = walk()
     token = service.token(tenant="demo", user="alice", name="Alice Tan", roles=("tenant-admin",))

@@ -35,14 +35,14 @@ DENIED = (
 
 
 @pytest.fixture
-async def restricted(postgres_dsn: str) -> str:
+async def restricted(empty_postgres_dsn: str) -> str:
     """The address of a database that its owner has migrated, for a user of the service's role."""
-    await migrate(Settings(database_url=postgres_dsn))
-    async with connected(postgres_dsn) as owner:
+    await migrate(Settings(database_url=empty_postgres_dsn))
+    async with connected(empty_postgres_dsn) as owner:
         for user in (USER, NEXT_USER):
             await make_service_user(owner, user)
         await owner.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
-    return as_user(postgres_dsn, USER)
+    return as_user(empty_postgres_dsn, USER)
 
 
 async def test_everything_that_the_service_does_it_may(restricted: str, redis_url: str, serve: Serve) -> None:
@@ -96,32 +96,32 @@ async def test_the_log_is_not_his_to_change(restricted: str, serve: Serve) -> No
     assert allowed == []
 
 
-async def test_whoever_is_not_of_the_role_may_not_even_append(restricted: str, postgres_dsn: str) -> None:
-    async with connected(postgres_dsn) as owner:
+async def test_whoever_is_not_of_the_role_may_not_even_append(restricted: str, empty_postgres_dsn: str) -> None:
+    async with connected(empty_postgres_dsn) as owner:
         await make_login(owner, f"{USER}_stranger")
         await owner.execute(f"GRANT USAGE ON SCHEMA ims TO {USER}_stranger")
-    async with connected(as_user(postgres_dsn, f"{USER}_stranger")) as connection:
+    async with connected(as_user(empty_postgres_dsn, f"{USER}_stranger")) as connection:
         for statement in ("SELECT * FROM ims.log", "SELECT * FROM ims.append('[]')"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(statement)
 
 
-async def test_a_schema_that_is_not_there_is_for_its_owner_to_make(postgres_dsn: str, restricted: str) -> None:
-    async with connected(postgres_dsn) as owner:
+async def test_a_schema_that_is_not_there_is_for_its_owner_to_make(empty_postgres_dsn: str, restricted: str) -> None:
+    async with connected(empty_postgres_dsn) as owner:
         await owner.execute("DROP SCHEMA ims CASCADE")
     with pytest.raises(RightMissing, match="let `ims migrate` be run by the schema's owner first"):
         async with open_engine(Settings(database_url=restricted)):
             pass
 
 
-async def test_an_owner_who_may_make_no_roles_goes_on_without_one(postgres_dsn: str) -> None:
+async def test_an_owner_who_may_make_no_roles_goes_on_without_one(empty_postgres_dsn: str) -> None:
     schema = "owned_by_nobody_special"
-    async with connected(postgres_dsn) as superuser:
+    async with connected(empty_postgres_dsn) as superuser:
         await make_login(superuser, f"{USER}_owner")
-        await superuser.execute(f'GRANT CREATE ON DATABASE "{URL(postgres_dsn).path[1:]}" TO {USER}_owner')
-    settings = Settings(database_url=as_user(postgres_dsn, f"{USER}_owner"), database_schema=schema)
+        await superuser.execute(f'GRANT CREATE ON DATABASE "{URL(empty_postgres_dsn).path[1:]}" TO {USER}_owner')
+    settings = Settings(database_url=as_user(empty_postgres_dsn, f"{USER}_owner"), database_schema=schema)
     async with open_engine(settings) as engine:
         assert await engine.log.head() == 0
-    async with connected(postgres_dsn) as superuser:
+    async with connected(empty_postgres_dsn) as superuser:
         assert not await superuser.fetchval("SELECT count(*) FROM pg_roles WHERE rolname = $1", f"{schema}_service")
         await superuser.execute(f"DROP OWNED BY {USER}_owner")

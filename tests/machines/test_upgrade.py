@@ -26,12 +26,12 @@ Start = Callable[[str, str], ServiceProcess]
 
 
 @pytest.fixture
-def start(tmp_path: Path, postgres_dsn: str, redis_url: str) -> Iterator[Start]:
+def start(tmp_path: Path, empty_postgres_dsn: str, redis_url: str) -> Iterator[Start]:
     """`start(release, run)`; the release "" is what the code is today."""
     processes: list[ServiceProcess] = []
 
     def start(release: str, run: str) -> ServiceProcess:
-        settings = {"database_url": postgres_dsn, "redis_url": redis_url, "rate_limit": "off", "run": run}
+        settings = {"database_url": empty_postgres_dsn, "redis_url": redis_url, "rate_limit": "off", "run": run}
         process = ServiceProcess(tmp_path, settings, (MODULE, release) if release else ("service",))
         processes.append(process)
         return process.start()
@@ -49,7 +49,7 @@ def here_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_one_release_after_the_other_and_no_request_fails(
-    start: Start, postgres_dsn: str, redis_server: RedisServer
+    start: Start, empty_postgres_dsn: str, redis_server: RedisServer
 ) -> None:
     old = [start(READS, "api"), start(READS, "api")]
     follower = start(READS, "projector,publisher")
@@ -65,19 +65,19 @@ async def test_one_release_after_the_other_and_no_request_fails(
         await asyncio.to_thread(follower.terminate)
         await asyncio.sleep(PAUSE_SECONDS)
     assert not seen.failed
-    log = await audit(postgres_dsn, seen.acknowledged)
+    log = await audit(empty_postgres_dsn, seen.acknowledged)
     shapes = [json.loads(event.state).get("class_version", 1) for event in log if event.topic == "IncidentReported"]
     assert set(shapes) == {1, 2}
     async with client(old[0].url, headers) as one:
         await agree(one, log)
         assert (await one.ask("GET", "/status")).body["error"] is None
     with redis_server.client() as streams:
-        await whole(streams, postgres_dsn)
+        await whole(streams, empty_postgres_dsn)
     assert "outdated" not in follower.logs + later.logs
 
 
 async def test_a_follower_that_meets_a_newer_shape_leaves_it_to_whoever_can_read_it(
-    start: Start, postgres_dsn: str, redis_server: RedisServer
+    start: Start, empty_postgres_dsn: str, redis_server: RedisServer
 ) -> None:
     today = start("", "projector,publisher")
     api = start(WRITES, "api")
@@ -95,9 +95,9 @@ async def test_a_follower_that_meets_a_newer_shape_leaves_it_to_whoever_can_read
         await soon(lambda: _is_followed(one), PATIENCE_SECONDS)
         for _ in range(5):
             await one.report()
-        await agree(one, await audit(postgres_dsn))
+        await agree(one, await audit(empty_postgres_dsn))
         with redis_server.client() as streams:
-            assert len(await whole(streams, postgres_dsn)) == 6
+            assert len(await whole(streams, empty_postgres_dsn)) == 6
         assert today.running.poll() is None
         assert "follower_stopped" not in today.logs
         assert "Traceback" not in today.logs

@@ -43,10 +43,10 @@ async def generations(dsn: str) -> dict[str, tuple[int, bool]]:
 
 
 async def test_migrating_builds_them_beside_those_that_are_served_until_the_new_release_is_there(
-    postgres_dsn: str, start_service: Callable[..., ServiceProcess], tmp_path: Path
+    empty_postgres_dsn: str, start_service: Callable[..., ServiceProcess], tmp_path: Path
 ) -> None:
-    await fill(Settings(data_dir=tmp_path / "data", database_url=postgres_dsn), HISTORY)
-    old = start_service(database_url=postgres_dsn, rate_limit="off", read_timeout=PATIENCE)
+    await fill(Settings(data_dir=tmp_path / "data", database_url=empty_postgres_dsn), HISTORY)
+    old = start_service(database_url=empty_postgres_dsn, rate_limit="off", read_timeout=PATIENCE)
     headers, filled = authorization(old), authorization(old, tenant="globex")
     async with client(old.url, filled) as one, load(lambda: old.url, headers, clients=2) as busy:
         before = await patiently(one, INCIDENTS, Ims_Min_Position=str(HISTORY))
@@ -57,10 +57,10 @@ async def test_migrating_builds_them_beside_those_that_are_served_until_the_new_
     async with client(old.url, filled) as one:
         reported = await one.ask("POST", INCIDENTS, BREACH)
         shown = await one.ask("GET", INCIDENTS)
-    followers = await generations(postgres_dsn)
+    followers = await generations(empty_postgres_dsn)
     assert followers[FOLLOWER] == (1, True)
     assert followers[NAME][0] == 2, "filled beside, then switched to"
-    new = ServiceProcess(old.folder, {"database_url": postgres_dsn, "read_timeout": PATIENCE}, (MODULE,))
+    new = ServiceProcess(old.folder, {"database_url": empty_postgres_dsn, "read_timeout": PATIENCE}, (MODULE,))
     with new:
         async with client(new.url, filled) as one, client(old.url, filled) as another:
             assert (await patiently(one, INCIDENTS, Ims_Min_Position=str(reported.position))).data == shown.data

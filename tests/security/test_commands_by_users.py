@@ -34,12 +34,12 @@ def complaints(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 
 @pytest.fixture
-async def restricted(postgres_dsn: str) -> str:
+async def restricted(empty_postgres_dsn: str) -> str:
     """The address of a database that its owner has migrated, for a user of the service's role."""
-    await migrate(Settings(database_url=postgres_dsn))
-    async with connected(postgres_dsn) as superuser:
+    await migrate(Settings(database_url=empty_postgres_dsn))
+    async with connected(empty_postgres_dsn) as superuser:
         await make_service_user(superuser, USER)
-    return as_user(postgres_dsn, USER)
+    return as_user(empty_postgres_dsn, USER)
 
 
 @pytest.fixture
@@ -76,10 +76,10 @@ async def test_what_is_the_owners_is_refused_in_a_line(
 
 
 async def test_a_schema_that_is_to_be_migrated_is_refused_in_a_line(
-    restricted: str, postgres_dsn: str, tmp_path: Path
+    restricted: str, empty_postgres_dsn: str, tmp_path: Path
 ) -> None:
     assert run(tmp_path, restricted, "migrate").returncode == 0
-    async with connected(postgres_dsn) as owner:
+    async with connected(empty_postgres_dsn) as owner:
         await owner.execute("DELETE FROM ims.schema_version WHERE version > 5")
     for command in ("migrate", "serve"):
         done = run(tmp_path, restricted, command)
@@ -106,20 +106,20 @@ async def test_every_other_command_is_for_the_services_user_too(
 
 @pytest.mark.parametrize("attributes", ["SUPERUSER", "CREATEROLE"], ids=["superuser", "owner"])
 async def test_the_service_goes_on_with_what_the_owner_has_left(
-    postgres_dsn: str, export: Path, start_service: Callable[..., ServiceProcess], tmp_path: Path, attributes: str
+    empty_postgres_dsn: str, export: Path, start_service: Callable[..., ServiceProcess], tmp_path: Path, attributes: str
 ) -> None:
     """An import into the empty schema, and the declaration that it was restored, both by the owner."""
-    schema = f"{postgres_dsn.rpartition('/')[2]}_{attributes.lower()}"
+    schema = f"{empty_postgres_dsn.rpartition('/')[2]}_{attributes.lower()}"
     owner, user = f"{schema}_owner", f"{schema}_user"
-    async with connected(postgres_dsn) as superuser:
+    async with connected(empty_postgres_dsn) as superuser:
         await make_login(superuser, owner, attributes)
-        await superuser.execute(f'GRANT CREATE ON DATABASE "{postgres_dsn.rpartition("/")[2]}" TO {owner}')
-    by_owner = as_user(postgres_dsn, owner)
+        await superuser.execute(f'GRANT CREATE ON DATABASE "{empty_postgres_dsn.rpartition("/")[2]}" TO {owner}')
+    by_owner = as_user(empty_postgres_dsn, owner)
     imported = run(tmp_path, by_owner, "audit", "import", export.name, schema=schema)
     assert imported.returncode == 0, imported.stderr
-    async with connected(postgres_dsn) as superuser:
+    async with connected(empty_postgres_dsn) as superuser:
         await make_service_user(superuser, user, f"{schema}_service")
-    settings = {"database_url": as_user(postgres_dsn, user), "database_schema": schema}
+    settings = {"database_url": as_user(empty_postgres_dsn, user), "database_schema": schema}
     service = start_service(**settings)
     async with client(service.url, authorization(service)) as one:
         await one.report(name="Before")
@@ -132,6 +132,6 @@ async def test_the_service_goes_on_with_what_the_owner_has_left(
         listed = (await one.ask("GET", "/v1/incident")).data["incidents"]
         assert {"Before", "After"} <= {found["name"] for found in listed}
     assert "sound" in service.command("audit", "verify")
-    async with connected(postgres_dsn) as superuser:
+    async with connected(empty_postgres_dsn) as superuser:
         await superuser.execute(f"DROP OWNED BY {owner}, {user}, {schema}_service CASCADE")
         await superuser.execute(f"DROP ROLE {owner}, {user}, {schema}_service")

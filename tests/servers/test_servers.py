@@ -27,8 +27,8 @@ PutProxy = Callable[[int], Awaitable[FaultProxy]]
 
 
 @pytest.fixture
-async def table(postgres: Postgres, postgres_dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(postgres_dsn)
+async def table(postgres: Postgres, empty_postgres_dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(empty_postgres_dsn)
     await connection.execute("CREATE TABLE facts (id int PRIMARY KEY)")
     yield connection
     await connection.close()
@@ -111,8 +111,8 @@ def test_servers_die_with_the_process_that_started_them() -> None:
         shutil.rmtree(folder)
 
 
-async def test_latency(table: asyncpg.Connection, postgres_dsn: str, proxy: FaultProxy) -> None:
-    connection = await connect(proxy, postgres_dsn)
+async def test_latency(table: asyncpg.Connection, empty_postgres_dsn: str, proxy: FaultProxy) -> None:
+    connection = await connect(proxy, empty_postgres_dsn)
     proxy.latency = 0.1
     begin = time.monotonic()
     await connection.execute("SELECT 1")
@@ -121,19 +121,19 @@ async def test_latency(table: asyncpg.Connection, postgres_dsn: str, proxy: Faul
     await connection.close()
 
 
-async def test_refusal_lets_open_connections_go_on(postgres_dsn: str, proxy: FaultProxy) -> None:
-    connection = await connect(proxy, postgres_dsn)
+async def test_refusal_lets_open_connections_go_on(empty_postgres_dsn: str, proxy: FaultProxy) -> None:
+    connection = await connect(proxy, empty_postgres_dsn)
     await proxy.refuse()
     with pytest.raises(ConnectionRefusedError):
-        await connect(proxy, postgres_dsn)
+        await connect(proxy, empty_postgres_dsn)
     assert await connection.fetchval("SELECT 1") == 1
     await proxy.accept()
-    await (await connect(proxy, postgres_dsn)).close()
+    await (await connect(proxy, empty_postgres_dsn)).close()
     await connection.close()
 
 
-async def test_reset(postgres_dsn: str, proxy: FaultProxy) -> None:
-    connection = await connect(proxy, postgres_dsn)
+async def test_reset(empty_postgres_dsn: str, proxy: FaultProxy) -> None:
+    connection = await connect(proxy, empty_postgres_dsn)
     proxy.reset()
     with pytest.raises(CUT):
         await connection.execute("SELECT 1")
@@ -143,9 +143,9 @@ async def test_reset(postgres_dsn: str, proxy: FaultProxy) -> None:
 
 @pytest.mark.parametrize(("direction", "arrives"), [("up", 0), ("down", 1)])
 async def test_silence_in_one_direction(
-    table: asyncpg.Connection, postgres_dsn: str, proxy: FaultProxy, direction: str, arrives: int
+    table: asyncpg.Connection, empty_postgres_dsn: str, proxy: FaultProxy, direction: str, arrives: int
 ) -> None:
-    connection = await connect(proxy, postgres_dsn)
+    connection = await connect(proxy, empty_postgres_dsn)
     proxy.silent.add("up" if direction == "up" else "down")
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(asyncio.shield(connection.execute("INSERT INTO facts VALUES (1)")), 0.3)
@@ -154,9 +154,9 @@ async def test_silence_in_one_direction(
 
 
 async def test_half_open_leaves_the_client_without_a_word(
-    table: asyncpg.Connection, postgres_dsn: str, proxy: FaultProxy
+    table: asyncpg.Connection, empty_postgres_dsn: str, proxy: FaultProxy
 ) -> None:
-    connection = await connect(proxy, postgres_dsn)
+    connection = await connect(proxy, empty_postgres_dsn)
     proxy.half_open("client")
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(asyncio.shield(connection.execute("SELECT 1")), 0.3)
@@ -168,9 +168,9 @@ async def test_half_open_leaves_the_client_without_a_word(
 
 @pytest.mark.parametrize("prepared", [False, True])
 async def test_an_answer_is_lost_after_the_commit(
-    table: asyncpg.Connection, postgres_dsn: str, proxy: FaultProxy, prepared: bool
+    table: asyncpg.Connection, empty_postgres_dsn: str, proxy: FaultProxy, prepared: bool
 ) -> None:
-    connection = await connect(proxy, postgres_dsn)
+    connection = await connect(proxy, empty_postgres_dsn)
     insert = await connection.prepare("INSERT INTO facts VALUES ($1)")
     await insert.fetch(1)
     lost = proxy.lose_next_answer("insert into facts")
@@ -179,15 +179,15 @@ async def test_an_answer_is_lost_after_the_commit(
         await (insert.fetch(2) if prepared else connection.execute("INSERT INTO facts VALUES (2)"))
     assert lost.is_set()
     assert await table.fetchval("SELECT count(*) FROM facts") == 2
-    connection = await connect(proxy, postgres_dsn)
+    connection = await connect(proxy, empty_postgres_dsn)
     await connection.execute("INSERT INTO facts VALUES (3)")
     await connection.close()
 
 
 async def test_the_commit_of_a_transaction_loses_its_answer(
-    table: asyncpg.Connection, postgres_dsn: str, proxy: FaultProxy
+    table: asyncpg.Connection, empty_postgres_dsn: str, proxy: FaultProxy
 ) -> None:
-    connection = await connect(proxy, postgres_dsn)
+    connection = await connect(proxy, empty_postgres_dsn)
     proxy.lose_next_answer("^commit")
     with pytest.raises(CUT):
         async with connection.transaction():
@@ -196,9 +196,9 @@ async def test_the_commit_of_a_transaction_loses_its_answer(
 
 
 async def test_a_client_is_cut_while_the_server_waits_for_a_lock(
-    table: asyncpg.Connection, postgres_dsn: str, proxy: FaultProxy
+    table: asyncpg.Connection, empty_postgres_dsn: str, proxy: FaultProxy
 ) -> None:
-    connection = await connect(proxy, postgres_dsn)
+    connection = await connect(proxy, empty_postgres_dsn)
     proxy.lose_next_answer("insert", "sent")
     async with table.transaction():
         await table.execute("LOCK TABLE facts IN EXCLUSIVE MODE")

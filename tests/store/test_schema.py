@@ -18,6 +18,12 @@ from tests.store.events import births
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture
+def postgres_engine(empty_postgres_dsn: str) -> PostgresEngine:
+    """One that nobody has made the schema for."""
+    return PostgresEngine(empty_postgres_dsn)
+
+
 async def test_it_is_made_once_and_kept(engine: Engine) -> None:
     async with engine.log() as log:
         await log.append(births(2))
