@@ -8,7 +8,7 @@ from projections.database import Unavailable
 from service.store.feed import Feed
 from service.store.log import Conflict, Log, OutcomeUnknown, Redaction, Repeated, Unreachable, Verdict
 from service.store.mapper import entry_of
-from service.store.writer import RETRY_SECONDS
+from service.store.writer import NOT_IN_TIME, RETRY_SECONDS
 
 
 class Eraser:
@@ -25,15 +25,20 @@ class Eraser:
         entry = entry_of(event, repeatable=repeatable)
         deadline = asyncio.get_running_loop().time() + self._timeout
         sent = False
+
+        def sending() -> None:
+            nonlocal sent
+            sent = True
+
         while True:
             try:
                 async with asyncio.timeout_at(deadline):
-                    outcome = await self._log.erase(entry, redactions)
+                    outcome = await self._log.erase(entry, redactions, sending)
                 break
-            except Unreachable as error:
+            except Unavailable as error:
                 problem: Exception = error
-            except (Unavailable, TimeoutError) as error:
-                problem, sent = error, True
+            except TimeoutError:
+                problem = Unreachable(NOT_IN_TIME)
             if asyncio.get_running_loop().time() + RETRY_SECONDS >= deadline:
                 raise OutcomeUnknown if sent else problem
             await asyncio.sleep(RETRY_SECONDS)

@@ -12,7 +12,7 @@ InUse                            another process uses the log, or what is made o
 LogReplaced                      another log is there than the one that this process began with
 """
 
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
 from datetime import datetime
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
@@ -147,6 +147,10 @@ class Redaction(NamedTuple):
     salt: bytes | None
 
 
+def unheard() -> None:
+    """Nobody asks whether anything was sent."""
+
+
 class Log(Protocol):
     """Both engines pass the same contract test. Every method raises Unavailable when the database is away."""
 
@@ -154,15 +158,19 @@ class Log(Protocol):
     restored: bool
     """Whether it was declared restored from a backup; it has a `log_id` of its own since."""
 
-    async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+    async def append(self, entries: Sequence[Entry], sending: Callable[[], None] = unheard) -> list[Outcome]:
         """Commit what fits, in one transaction; an outcome per entry, in order.
+
+        `sending` is called before anything may reach the database: whoever gives up before was sent nothing.
 
         No two entries may be of one aggregate or one command. Sending the same entries again is safe: an entry that is
         in the log already, by aggregate, version and salt, counts as appended.
         """
         ...
 
-    async def erase(self, entry: Entry, redactions: Sequence[Redaction]) -> Outcome:
+    async def erase(
+        self, entry: Entry, redactions: Sequence[Redaction], sending: Callable[[], None] = unheard
+    ) -> Outcome:
         """Append the entry as `append` does and, only where it is appended now, rewrite these rows of its aggregate:
         all of it in one transaction. Sending the same again is safe."""
         ...

@@ -1,6 +1,6 @@
 """The log on PostgreSQL: appending is one call of a server-side function, on a connection that does nothing else."""
 
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,7 @@ from service.store.log import (
     Redaction,
     Row,
     Verdict,
+    unheard,
 )
 from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS
 from service.store.postgres import Postgres
@@ -115,10 +116,11 @@ class PostgresLog:
         if self._writing is not None:
             self._writing.terminate()
 
-    async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+    async def append(self, entries: Sequence[Entry], sending: Callable[[], None] = unheard) -> list[Outcome]:
         if self._writing is None or self._writing.is_closed():
             self._writing = await self._postgres.primary.connect()
             self._warnings = _warnings_of(self._writing)
+        sending()
         try:
             with available():
                 rows = await self._writing.fetch(_APPEND, json_rows(Entry._fields, entries))
@@ -130,10 +132,13 @@ class PostgresLog:
         self._bells.ring(HEAD_CHANNEL, "")
         return [_outcome(*row) for row in rows]
 
-    async def erase(self, entry: Entry, redactions: Sequence[Redaction]) -> Outcome:
+    async def erase(
+        self, entry: Entry, redactions: Sequence[Redaction], sending: Callable[[], None] = unheard
+    ) -> Outcome:
         entries, rewritten = json_rows(Entry._fields, [entry]), json_rows(Redaction._fields, redactions)
         connection = await self._postgres.primary.connect()  # the one that appends may be busy with a group
         warnings = _warnings_of(connection)
+        sending()
         try:
             with available():
                 (row,) = await connection.fetch(_ERASE, entries, rewritten)

@@ -1,7 +1,7 @@
 """The log on SQLite: one writer thread, one transaction a group, synced before anything is answered."""
 
 import sqlite3
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
@@ -23,6 +23,7 @@ from service.store.log import (
     Redaction,
     Row,
     Verdict,
+    unheard,
 )
 from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS
 from service.store.mapper import UnreadableEvent
@@ -78,13 +79,17 @@ class SqliteLog:
         await self._file.write(migrate)
         self.log_id, self.restored = await self.identity()
 
-    async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+    async def append(self, entries: Sequence[Entry], sending: Callable[[], None] = unheard) -> list[Outcome]:
+        sending()
         return await self._file.write(lambda connection: append(connection, entries))
 
     async def confirm(self) -> None:
         """What can be read was synced before."""
 
-    async def erase(self, entry: Entry, redactions: Sequence[Redaction]) -> Outcome:
+    async def erase(
+        self, entry: Entry, redactions: Sequence[Redaction], sending: Callable[[], None] = unheard
+    ) -> Outcome:
+        sending()
         (outcome,) = await self._file.write(lambda connection: append(connection, [entry], redactions))
         if outcome.verdict is Verdict.APPENDED:
             await self._file.scrub()

@@ -22,6 +22,7 @@ MAX_WAITING = 10_000
 MAX_GROUP = 256
 """Events in one transaction."""
 RETRY_SECONDS = 0.1
+NOT_IN_TIME = "the log could not be reached before the deadline; nothing was sent"
 
 _log = structlog.get_logger(__name__)
 
@@ -41,8 +42,7 @@ class Waiting:
 
     def expire(self) -> None:
         """The deadline is there, and nothing is known."""
-        nothing = Unavailable("the log could not be reached before the deadline; nothing was sent")
-        self.refuse(OutcomeUnknown() if self.sent else nothing)
+        self.refuse(OutcomeUnknown() if self.sent else Unreachable(NOT_IN_TIME))
 
     def refuse(self, error: Exception) -> None:
         if not self.done.done():
@@ -165,23 +165,26 @@ class Writer:
         """
         deadline = max(waiting.deadline for waiting in group)
         sent = False
+
+        def sending() -> None:
+            nonlocal sent
+            sent = True
+            for waiting in group:
+                waiting.sent = True
+
         while True:
             if not sent:
                 group[:] = [waiting for waiting in group if not waiting.done.done()]
             if not group:
                 return None
             entries = [waiting.entry for waiting in group]
-            for waiting in group:
-                waiting.sent = True
             try:
                 async with asyncio.timeout_at(deadline):
-                    return await self._log.append(entries)
-            except Unreachable as error:
+                    return await self._log.append(entries, sending)
+            except Unavailable as error:
                 problem: Exception = error
-                for waiting in group:
-                    waiting.sent = sent
-            except (Unavailable, TimeoutError) as error:
-                problem, sent = error, True
+            except TimeoutError:
+                problem = Unreachable(NOT_IN_TIME)
             except Exception as error:
                 if len(group) == 1:
                     raise

@@ -9,8 +9,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from projections.database import Unavailable
+from service.store.eraser import Eraser
 from service.store.log import Conflict, OutcomeUnknown
 from service.store.writer import Writer
+from tests.domain.examples import erased
 from tests.servers.postgres import Postgres
 from tests.servers.proxy import FaultProxy
 from tests.store.engines import PostgresEngine, Process, SqliteEngine, every
@@ -101,20 +103,38 @@ async def test_a_server_that_does_not_answer_may_have_recorded_it(
 async def test_what_waits_behind_a_group_that_hangs_is_told_that_it_was_never_sent_and_never_is(
     behind: Process, proxy: FaultProxy
 ) -> None:
+    """Each comes a little later, so that each is in a group of its own when the one before is given up."""
     proxy.silent.add("up")
     first = asyncio.create_task(refusal(behind.writer, A, 1))
-    await asyncio.sleep(0.05)
-    others = await asyncio.gather(*(refusal(behind.writer, B, 0) for _ in range(3)))
+    others = []
+    for _ in range(3):
+        await asyncio.sleep(0.05)
+        others.append(asyncio.create_task(refusal(behind.writer, B, 0)))
     assert (await first).kind is OutcomeUnknown
-    # One of them may be on its way by then, in the next group; the others are of its aggregate and wait for it.
-    assert [refused.kind for refused in others].count(Unavailable) >= 2
-    assert all(refused.in_time for refused in others)
+    refused = await asyncio.gather(*others)
+    assert [one.kind for one in refused] == [Unavailable] * 3, "the groups after the first only tried to connect"
+    assert all(one.in_time for one in refused)
     proxy.silent.clear()
     proxy.reset()
     id = uuid4()
     assert (await behind.writer.append(happening(id, 0), repeatable=False)).position == 2
     await asyncio.sleep(0.2)
     assert [row.originator_id for row in await every(behind.log)] == [A, id]
+
+
+async def test_an_erasure_that_found_no_connection_in_time_was_never_sent(behind: Process, proxy: FaultProxy) -> None:
+    eraser = Eraser(behind.log, behind.feed, DEADLINE / 4)
+    erasure = erased(1, ["name"])
+    proxy.silent.add("up")
+    with pytest.raises(Unavailable):
+        await eraser.erase(erasure, [], repeatable=False)
+    proxy.silent.clear()
+    proxy.silent.add("down")
+    with pytest.raises(Unavailable):
+        await eraser.erase(erasure, [], repeatable=False)
+    proxy.silent.clear()
+    proxy.reset()
+    assert [row.originator_id for row in await every(behind.log)] == [A]
 
 
 async def test_who_was_told_that_nothing_was_sent_is_not_sent_with_those_who_still_wait(
