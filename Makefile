@@ -48,10 +48,10 @@ run: $(STAMP) ## start the service on SQLite in .ims/
 # Each worker would compile all tests again where an environment forbids Python to keep what it compiled.
 test test-faults: export PYTHONDONTWRITEBYTECODE =
 test: $(STAMP) ## all tests but the long rounds of faults
-	$(BIN)/python -m pytest -q -n $(WORKERS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --durations 10
 
 test-faults: $(STAMP) ## the long rounds: crashes, lost acknowledgements, pauses
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m faults --timeout 600
+	$(BIN)/python -m pytest -q -n $(WORKERS) --durations 10 -m faults --timeout 600
 
 lint: $(STAMP) ## style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -147,6 +147,10 @@ class Redaction(NamedTuple):
     salt: bytes | None
 
 
+Sending = Callable[[], None]
+"""Called before anything may reach the database: who gives up before that was sent nothing."""
+
+
 def unheard() -> None:
     """Nobody asks whether anything was sent."""
 
@@ -158,19 +162,15 @@ class Log(Protocol):
     restored: bool
     """Whether it was declared restored from a backup; it has a `log_id` of its own since."""
 
-    async def append(self, entries: Sequence[Entry], sending: Callable[[], None] = unheard) -> list[Outcome]:
+    async def append(self, entries: Sequence[Entry], sending: Sending = unheard) -> list[Outcome]:
         """Commit what fits, in one transaction; an outcome per entry, in order.
-
-        `sending` is called before anything may reach the database: whoever gives up before was sent nothing.
 
         No two entries may be of one aggregate or one command. Sending the same entries again is safe: an entry that is
         in the log already, by aggregate, version and salt, counts as appended.
         """
         ...
 
-    async def erase(
-        self, entry: Entry, redactions: Sequence[Redaction], sending: Callable[[], None] = unheard
-    ) -> Outcome:
+    async def erase(self, entry: Entry, redactions: Sequence[Redaction], sending: Sending = unheard) -> Outcome:
         """Append the entry as `append` does and, only where it is appended now, rewrite these rows of its aggregate:
         all of it in one transaction. Sending the same again is safe."""
         ...

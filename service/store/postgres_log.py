@@ -1,6 +1,6 @@
 """The log on PostgreSQL: appending is one call of a server-side function, on a connection that does nothing else."""
 
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -25,6 +25,7 @@ from service.store.log import (
     Plain,
     Redaction,
     Row,
+    Sending,
     Verdict,
     unheard,
 )
@@ -116,7 +117,7 @@ class PostgresLog:
         if self._writing is not None:
             self._writing.terminate()
 
-    async def append(self, entries: Sequence[Entry], sending: Callable[[], None] = unheard) -> list[Outcome]:
+    async def append(self, entries: Sequence[Entry], sending: Sending = unheard) -> list[Outcome]:
         if self._writing is None or self._writing.is_closed():
             self._writing = await self._postgres.primary.connect()
             self._warnings = _warnings_of(self._writing)
@@ -132,9 +133,7 @@ class PostgresLog:
         self._bells.ring(HEAD_CHANNEL, "")
         return [_outcome(*row) for row in rows]
 
-    async def erase(
-        self, entry: Entry, redactions: Sequence[Redaction], sending: Callable[[], None] = unheard
-    ) -> Outcome:
+    async def erase(self, entry: Entry, redactions: Sequence[Redaction], sending: Sending = unheard) -> Outcome:
         entries, rewritten = json_rows(Entry._fields, [entry]), json_rows(Redaction._fields, redactions)
         connection = await self._postgres.primary.connect()  # the one that appends may be busy with a group
         warnings = _warnings_of(connection)

@@ -1,7 +1,7 @@
 """The log on SQLite: one writer thread, one transaction a group, synced before anything is answered."""
 
 import sqlite3
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
@@ -22,6 +22,7 @@ from service.store.log import (
     Plain,
     Redaction,
     Row,
+    Sending,
     Verdict,
     unheard,
 )
@@ -79,16 +80,14 @@ class SqliteLog:
         await self._file.write(migrate)
         self.log_id, self.restored = await self.identity()
 
-    async def append(self, entries: Sequence[Entry], sending: Callable[[], None] = unheard) -> list[Outcome]:
+    async def append(self, entries: Sequence[Entry], sending: Sending = unheard) -> list[Outcome]:
         sending()
         return await self._file.write(lambda connection: append(connection, entries))
 
     async def confirm(self) -> None:
         """What can be read was synced before."""
 
-    async def erase(
-        self, entry: Entry, redactions: Sequence[Redaction], sending: Callable[[], None] = unheard
-    ) -> Outcome:
+    async def erase(self, entry: Entry, redactions: Sequence[Redaction], sending: Sending = unheard) -> Outcome:
         sending()
         (outcome,) = await self._file.write(lambda connection: append(connection, [entry], redactions))
         if outcome.verdict is Verdict.APPENDED:

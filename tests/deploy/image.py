@@ -2,7 +2,6 @@
 
 import json
 import platform
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 WAYS_TO_PACKAGES = ("/etc/pip.conf", "/etc/xdg/pip", "/root/.config/pip", "/root/.pip", "/etc/ssl/certs")
 """How the machine gets its packages is how the image's build gets them."""
-MISSING = [tool for tool in ("buildah", "mmdebstrap") if shutil.which(tool) is None]
 
 
 class Builder:

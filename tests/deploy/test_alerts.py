@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 import yaml
 
 from tests.deploy.names import known, used
+from tests.servers.programs import needs
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ALERTS = DEPLOY / "prometheus" / "alerts.yaml"
@@ -58,7 +58,7 @@ def test_the_dashboard_shows_every_metric_of_the_service() -> None:
     assert {family for family in families if family not in queries} == set()
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool (the package prometheus)")
+@needs("promtool")
 def test_the_alerts_fire_when_they_should() -> None:
     done = subprocess.run(
         ["promtool", "test", "rules", "alerts_test.yaml"],

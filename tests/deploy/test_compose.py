@@ -1,15 +1,14 @@
 """The compose file: valid, whole, and about things that exist."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from service.settings import Settings
+from tests.servers.programs import needs
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
@@ -85,11 +84,11 @@ def test_grafana_finds_the_dashboard_where_it_looks() -> None:
     assert f"{provider['options']['path']}/ims.json" in mounted
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool (the package prometheus)")
+@needs("promtool")
 def test_prometheus_takes_its_configuration() -> None:
     done("promtool", "check", "config", "prometheus/prometheus.yaml")
 
 
-@pytest.mark.skipif(shutil.which("haproxy") is None, reason="needs haproxy")
+@needs("haproxy")
 def test_haproxy_takes_its_configuration() -> None:
     assert "[ALERT]" not in done("haproxy", "-c", "-f", "haproxy.cfg")

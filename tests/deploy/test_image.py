@@ -10,9 +10,10 @@ import psutil
 import pytest
 from aiohttp import ClientSession
 
-from tests.deploy.image import MISSING, ROOT, Builder
+from tests.deploy.image import ROOT, Builder
 from tests.http.api import PATH, incident
 from tests.servers.children import spawn, wait_until
+from tests.servers.programs import needs
 
 USER = 10001
 LEAST_SECONDS = 60
@@ -26,7 +27,7 @@ def test_hadolint_finds_nothing() -> None:
 
 @pytest.mark.faults
 @pytest.mark.timeout(1500)
-@pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")
+@needs("buildah", "mmdebstrap")
 async def test_the_image_is_small_has_no_tools_and_serves_writing_to_its_data_alone(tmp_path: Path) -> None:
     builder = Builder(tmp_path)
     base = builder.base()

@@ -2,14 +2,12 @@
 
 import configparser
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from service.app import DRAIN_SECONDS
 from service.settings import Settings
+from tests.servers.programs import needs
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy" / "ims.service"
@@ -31,14 +29,13 @@ def test_it_is_a_unit_for_this_project() -> None:
     assert float(service["TimeoutStopSec"]) > Settings.model_fields["shutdown_timeout"].default + DRAIN_SECONDS
 
 
+@needs("systemd-analyze")
 def test_systemd_has_nothing_against_it(tmp_path: Path) -> None:
-    tool = shutil.which("systemd-analyze")
-    if tool is None:
-        pytest.skip("needs systemd-analyze (the package systemd)")
     here = tmp_path / UNIT.name
     here.write_text(UNIT.read_text().replace(INSTALLED, str(ROOT)))
     done = subprocess.run(
-        [tool, "verify", "--man=no", "--recursive-errors=no", here], check=False, capture_output=True, text=True
-    )
+        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", here],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
     complaints = [line for line in done.stderr.splitlines() if UNIT.name in line]
     assert (done.returncode, complaints) == (0, []), done.stderr

@@ -1,6 +1,5 @@
 """Calls from pages of other origins (Fetch Standard, 3.2): as headers, and by a real browser."""
 
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from playwright.async_api import Page, async_playwright
 
 from tests.http.api import ABSENT_ID, PATH, Api, at
 from tests.http.conftest import Serve
+from tests.servers.browser import ARGUMENTS, CHROMIUM, needs_chromium
 
 ORIGIN = "https://page.example"
 STRANGER = "https://stranger.example"
@@ -21,9 +21,6 @@ ALLOWED = {
     "last-event-id", "traceparent",
 }  # fmt: skip
 EXPOSED = {"etag", "location", "ims-position", "retry-after", "www-authenticate"}
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
 
 
 def words(header: str) -> set[str]:
@@ -118,10 +115,8 @@ async def page_origin() -> AsyncIterator[str]:
 
 @pytest.fixture
 async def page(page_origin: str, tmp_path: Path) -> AsyncIterator[Page]:
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium here")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         opened = await browser.new_page()
         await opened.goto(page_origin)
         yield opened
@@ -146,6 +141,7 @@ async def fetched(page: Page, api: Api, path: str, **options: Any) -> Any:
     )
 
 
+@needs_chromium
 @pytest.mark.timeout(60)
 async def test_a_browser_calls_the_api_from_a_page_of_another_origin(
     serve: Serve, page: Page, page_origin: str
@@ -172,6 +168,7 @@ async def test_a_browser_calls_the_api_from_a_page_of_another_origin(
     assert (nobody["status"], nobody["headers"]["WWW-Authenticate"]) == (401, "Bearer")
 
 
+@needs_chromium
 @pytest.mark.timeout(60)
 async def test_a_browser_refuses_a_page_whose_origin_is_not_allowed(serve: Serve, page: Page) -> None:
     api = await serve(cors_origins=(ORIGIN,))

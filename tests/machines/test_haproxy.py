@@ -2,12 +2,10 @@
 
 import asyncio
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from aiohttp import ClientError, ClientSession
 
 from tests.faults.audit import audit
@@ -16,6 +14,7 @@ from tests.machines.steady import steady
 from tests.projections.building import soon
 from tests.servers.children import free_port, spawn
 from tests.servers.process import ServiceProcess
+from tests.servers.programs import needs
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"
 RATE = 100
@@ -23,7 +22,7 @@ PAUSE_SECONDS = 1.5
 """As long as HAProxy takes to notice who is back."""
 END_SECONDS = 10
 
-pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="needs haproxy")
+pytestmark = needs("haproxy")
 
 
 @contextmanager

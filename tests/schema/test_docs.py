@@ -1,6 +1,5 @@
 """The page at /docs works in a browser, and asks nothing of any other host."""
 
-import shutil
 from urllib.parse import urlsplit
 
 import httpx
@@ -8,19 +7,18 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from service.http.routes import ROUTES
+from tests.servers.browser import ARGUMENTS, CHROMIUM, needs_chromium
 from tests.servers.process import ServiceProcess
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH")
+@needs_chromium
 def test_the_page_shows_every_call_and_makes_them_with_a_token(
     service: ServiceProcess, authorization: dict[str, str]
 ) -> None:
     urls: list[str] = []
     faults: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_page()
         page.on("request", lambda request: urls.append(request.url))
         page.on("pageerror", lambda error: faults.append(str(error)))

@@ -22,6 +22,7 @@ from tests.faults.conftest import Ground, on_sqlite
 from tests.faults.load import authorization, client
 from tests.servers.children import spawn
 from tests.servers.process import ROOT
+from tests.servers.programs import needs
 from tests.servers.redis import RedisServer, binary
 from tests.streams.reading import whole
 from tests.subscribers.published import until
@@ -74,14 +75,13 @@ async def test_python(
     await shows_all_and_goes_on(on_sqlite, redis_server, redis_url, sys.executable, "-c", example)
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node here")
+@needs("node")
 async def test_node_over_http(on_sqlite: Ground, redis_url: str, redis_server: RedisServer, tmp_path: Path) -> None:
     """The other example needs a package; it was tried by hand."""
     (example,) = (text for text in examples("js") if "import" not in text)
     file = tmp_path / "example.mjs"
     file.write_text(example)
-    node = str(shutil.which("node"))
-    await shows_all_and_goes_on(on_sqlite, redis_server, redis_url, node, str(file))
+    await shows_all_and_goes_on(on_sqlite, redis_server, redis_url, "node", str(file))
 
 
 async def test_redis_cli(on_sqlite: Ground, redis_url: str, redis_server: RedisServer) -> None:
