@@ -9,8 +9,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Protocol, Self
 
 import psutil
 
@@ -30,6 +31,19 @@ class Owner:
 
     uid: int
     gid: int
+
+
+class Child(Protocol):
+    """What is used of `subprocess.Popen`."""
+
+    pid: int
+    returncode: int | Any
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int, /) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
 
 
 class Server:
@@ -77,10 +91,6 @@ def spawn(
     The kernel watches the *thread* that calls this: call it from one that lives as long as the server should.
     """
 
-    def tie_to_parent() -> None:
-        if sys.platform == "linux":
-            _libc.prctl(PR_SET_PDEATHSIG, at_parents_death)
-
     with log.open("ab") as errors, (output or log).open("ab") as answers:
         return subprocess.Popen(
             [os.fspath(argument) for argument in arguments],
@@ -90,14 +100,19 @@ def spawn(
             stdout=answers,
             stderr=errors,
             start_new_session=True,
-            preexec_fn=tie_to_parent,  # noqa: PLW1509 - only prctl runs there, and it must run after the user is changed
+            preexec_fn=partial(tie_to_parent, at_parents_death),  # noqa: PLW1509 - only prctl runs there, and it must run after the user is changed
             user=owner.uid if owner else None,
             group=owner.gid if owner else None,
             extra_groups=[] if owner else None,
         )
 
 
-def wait_until(ready: Callable[[], bool], child: subprocess.Popen[bytes], *, log: Path, seconds: float) -> None:
+def tie_to_parent(at_parents_death: signal.Signals) -> None:
+    if sys.platform == "linux":
+        _libc.prctl(PR_SET_PDEATHSIG, at_parents_death)
+
+
+def wait_until(ready: Callable[[], bool], child: Child, *, log: Path, seconds: float) -> None:
     """Return when `ready` says so; raises NotStarted when the child ends before, or the time is over."""
     end = time.monotonic() + seconds
     while not ready():

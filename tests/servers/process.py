@@ -12,7 +12,8 @@ from typing import Self
 
 from service.auth.minting import mint
 from service.settings import Settings
-from tests.servers.children import spawn, tail, wait_until
+from tests.servers.children import Child, spawn, tail, wait_until
+from tests.servers.forked import can_be_forked, forking
 
 ROOT = Path(__file__).parents[2]
 LISTENING = re.compile(r"^listening on (http://\S+)$", re.MULTILINE)
@@ -43,14 +44,24 @@ class ServiceProcess:
         self.environment |= {"PYTHONPATH": str(ROOT), "IMS_HOST": "127.0.0.1", "IMS_PORT": "0"}
         self.environment |= {"IMS_DATA_DIR": str(folder / "data")}
         self.environment |= {f"IMS_{name.upper()}": value for name, value in (settings or {}).items()}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Child | None = None
         self._tokens: dict[tuple[str | None, ...], str] = {}
         self.url = ""
 
     def start(self, seconds: float = START_SECONDS) -> Self:
         """Returns when the service says that it listens; a start after `kill` or `terminate` takes the same port."""
         self._output.unlink(missing_ok=True)
-        self._process = spawn(
+        self._process = self._started()
+        wait_until(lambda: self._announced() is not None, self._process, log=self.log, seconds=seconds)
+        self.url = self._announced() or ""
+        self.environment["IMS_PORT"] = self.url.rpartition(":")[2]
+        return self
+
+    def _started(self) -> Child:
+        """Forked from a Python that has loaded the service, where nothing else than the service would see that."""
+        if self._program == ("service",) and can_be_forked(self.environment):
+            return forking().start(["serve"], self.environment, self.folder, self._output, self.log)
+        return spawn(
             [sys.executable, "-m", *self._program, "serve"],
             log=self.log,
             output=self._output,
@@ -58,13 +69,9 @@ class ServiceProcess:
             folder=self.folder,
             at_parents_death=signal.SIGKILL,
         )
-        wait_until(lambda: self._announced() is not None, self._process, log=self.log, seconds=seconds)
-        self.url = self._announced() or ""
-        self.environment["IMS_PORT"] = self.url.rpartition(":")[2]
-        return self
 
     @property
-    def running(self) -> subprocess.Popen[bytes]:
+    def running(self) -> Child:
         assert self._process is not None, "not started"
         return self._process
 

@@ -1,19 +1,24 @@
 """The servers that other tests rely on: they start, survive what they should, and break what they are told to."""
 
 import asyncio
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import asyncpg
+import httpx
 import psutil
 import pytest
 
 from tests.servers.children import NotStarted, is_gone, wait_until
+from tests.servers.forked import can_be_forked
 from tests.servers.postgres import Postgres
 from tests.servers.process import ServiceProcess
 from tests.servers.proxy import FaultProxy
@@ -233,7 +238,6 @@ def impostor(tmp_path: Path) -> ServiceProcess:
         "import os, signal, sys\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
         "if os.environ.get('IMS_RUN') == 'nothing': sys.exit('IMS_RUN: cannot be used')\n"
-        "if sys.argv[1] == 'token': print(*sys.argv[2:]); sys.exit()\n"
         "print('ready', file=sys.stderr, flush=True)\n"
         "print('listening on http://127.0.0.1:' + (os.environ['IMS_PORT'].replace('0', '') or '4711'), flush=True)\n"
         "while True: signal.pause()\n"
@@ -261,8 +265,62 @@ def test_a_process_is_started_paused_and_ended(impostor: ServiceProcess) -> None
     assert not process.is_running()
 
 
-def test_a_process_mints_tokens(impostor: ServiceProcess) -> None:
-    assert impostor.token("acme", "bob", roles=["viewer"]) == "--tenant acme --user bob --role viewer"
+def test_a_process_mints_tokens_as_the_command_does(tmp_path: Path) -> None:
+    def claims(token: str) -> dict[str, object]:
+        decoded: dict[str, object] = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
+        assert decoded.keys() >= {"iat", "exp", "jti"}
+        return {name: value for name, value in decoded.items() if name not in ("iat", "exp", "jti")}
+
+    process = ServiceProcess(tmp_path)
+    said = process.command("token", "--tenant", "acme", "--user", "bob", "--name", "Bob", "--role", "viewer").strip()
+    assert claims(process.token("acme", "bob", "Bob", roles=["viewer"])) == claims(said)
+
+
+def test_a_forked_process_has_what_a_started_one_has(tmp_path: Path) -> None:
+    """Environment, folder, files, a session of its own, and an end of its own."""
+    folders = {True: tmp_path / "forked", False: tmp_path / "started"}
+    for folder in folders.values():
+        folder.mkdir()
+    processes = {forked: ServiceProcess(folder, {"log_level": "DEBUG"}) for forked, folder in folders.items()}
+    processes[False].environment["UNKNOWN_TO_US"] = "so it is not forked"
+    for forked, process in processes.items():
+        assert can_be_forked(process.environment) is forked
+        with process:
+            one = psutil.Process(process.pid)
+            assert Path(one.cwd()) == folders[forked]
+            assert os.getsid(process.pid) == process.pid
+            assert {os.readlink(f"/proc/{process.pid}/fd/{number}") for number in (1, 2)} == {
+                str(process.log), str(process.log.with_suffix(".out"))
+            }  # fmt: skip
+            assert "listening on" in process.log.with_suffix(".out").read_text()
+            assert httpx.get(f"{process.url}/readyz").status_code == 200
+            assert (folders[forked] / "data" / "ims.db").exists()
+            assert process.running.poll() is None
+            assert process.terminate() == 0
+            process.start()
+            process.kill()
+            assert process.running.returncode == -signal.SIGKILL
+    with ServiceProcess(tmp_path) as first:
+        with pytest.raises(NotStarted, match="exit code 1"):
+            ServiceProcess(tmp_path).start()
+        assert first.running.poll() is None
+
+
+def test_forked_processes_die_with_the_tests(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from tests.servers.process import ServiceProcess\n"
+        "print(ServiceProcess(Path(sys.argv[1])).start().pid, flush=True); time.sleep(60)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
+        assert parent.stdout is not None
+        forked = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    end = time.monotonic() + 10
+    while not is_gone(forked):
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_a_process_that_does_not_start_says_why(impostor: ServiceProcess) -> None:
