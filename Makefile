@@ -47,11 +47,12 @@ run: $(STAMP) ## start the service on SQLite in .ims/
 
 # Each worker would compile all tests again where an environment forbids Python to keep what it compiled.
 test test-faults: export PYTHONDONTWRITEBYTECODE =
+# A worker that is done takes from the others: some tests take a hundred times as long as others.
 test: $(STAMP) ## all tests but the long rounds of faults
-	$(BIN)/python -m pytest -q -n $(WORKERS) --durations 10
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --durations 10
 
 test-faults: $(STAMP) ## the long rounds: crashes, lost acknowledgements, pauses
-	$(BIN)/python -m pytest -q -n $(WORKERS) --durations 10 -m faults --timeout 600
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --durations 10 -m faults --timeout 600
 
 lint: $(STAMP) ## style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -289,7 +289,7 @@ def test_a_forked_process_has_what_a_started_one_has(tmp_path: Path) -> None:
             one = psutil.Process(process.pid)
             assert Path(one.cwd()) == folders[forked]
             assert os.getsid(process.pid) == process.pid
-            assert {os.readlink(f"/proc/{process.pid}/fd/{number}") for number in (1, 2)} == {
+            assert {str(Path(f"/proc/{process.pid}/fd/{number}").readlink()) for number in (1, 2)} == {
                 str(process.log), str(process.log.with_suffix(".out"))
             }  # fmt: skip
             assert "listening on" in process.log.with_suffix(".out").read_text()
