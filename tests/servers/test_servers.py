@@ -316,11 +316,15 @@ def test_forked_processes_die_with_the_tests(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
         assert parent.stdout is not None
         forked = psutil.Process(int(parent.stdout.readline()))
+        forking = forked.parent()
+        assert forking is not None
+        folder = Path(forking.cmdline()[-1]).parent
         parent.kill()
     end = time.monotonic() + 10
-    while not is_gone(forked):
+    while not (is_gone(forked) and is_gone(forking)):
         assert time.monotonic() < end
         time.sleep(0.01)
+    shutil.rmtree(folder)
 
 
 def test_a_process_that_does_not_start_says_why(impostor: ServiceProcess) -> None:
