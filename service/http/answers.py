@@ -10,11 +10,16 @@ import orjson
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import SERVER_SOFTWARE
+from multidict import CIMultiDict
 
 JSON = "application/json"
 COMMON = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Origin", "X-Content-Type-Options": "nosniff"}
 """Headers of all answers."""
 HEADERS = {"Content-Type": JSON, **COMMON}
+BY_ACCEPT = {"Vary": "Accept"}
+"""A further header, in a line of its own, of what can be had in other formats too."""
+NEGOTIATED = f"{COMMON['Vary']}, {BY_ACCEPT['Vary']}"
+"""Both lines in one."""
 _NOTHING: Mapping[str, str] = {}
 
 _sent_at = (0, b"")
@@ -37,7 +42,9 @@ class Rendered(web.Response):
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         content = self._content
         if not self._is_plain(request):
-            super().__init__(status=self._status, body=content, headers={**HEADERS, **self._own})
+            headers = CIMultiDict(HEADERS)
+            headers.extend(self._own)
+            super().__init__(status=self._status, body=content, headers=headers)
             return await super().prepare(request)
         lines = [_head(self._status)]
         lines += [f"{name}: {value}\r\n" for name, value in self._own.items()]

@@ -9,22 +9,27 @@ from projections.documents import incident_document
 from service.definitions import empty_schema, schema_of
 from service.http.answers import success
 from service.http.call import Call
+from service.http.formats import FORMAT_PARAMETERS, accepted, format_of
 from service.http.intake import take
 from service.http.models import AttributeBody, AttributeEditBody, DefinitionBody, LockBody
 from service.http.queries import Parameters
+from service.http.row_answers import answer_all
+from service.http.tables import DEFINITIONS
 
 PATH = "/v1/incident/attributes"
+DEFINITIONS_PARAMETERS = ("retired", *FORMAT_PARAMETERS)
 
 
-async def definitions(call: Call) -> web.Response:
-    parameters = Parameters(call.request, once={"retired"})
+async def definitions(call: Call) -> web.StreamResponse:
+    parameters = Parameters(call.request, once=DEFINITIONS_PARAMETERS)
     retired = parameters.flag("retired") or False
+    form = format_of(accepted(call.request), parameters)
     parameters.done()
     models = await call.read_models()
     defined = await models.definitions.of(
         call.parts.database, call.tenant_id, call.parts.definitions.defaults, retired=retired
     )
-    return success(orjson.dumps(defined))
+    return await answer_all(call.request, form, DEFINITIONS, defined, defined)
 
 
 async def define(call: Call) -> web.Response:

@@ -15,14 +15,18 @@ from projections.comments import Comments
 from projections.documents import comment_document
 from service.commands import Done
 from service.http import cursors
-from service.http.answers import success
+from service.http.answers import BY_ACCEPT, JSON, success
 from service.http.call import Call
+from service.http.formats import FORMAT_PARAMETERS, Format, accepted, format_of
 from service.http.intake import Intake, take
 from service.http.models import CommentBody, CommentEditBody, CommentRemovalBody
 from service.http.queries import PAGING, Parameters, paging
+from service.http.row_answers import answer_page, answer_rows
 from service.http.streams import stream
+from service.http.tables import COMMENTS
 from service.randomness import random_id
 
+LIST_PARAMETERS: Final = (*PAGING, *FORMAT_PARAMETERS)
 CHUNK: Final = 500
 """Comments read at once when all are streamed."""
 
@@ -41,20 +45,24 @@ async def add(call: Call) -> web.Response:
 
 
 async def comments(call: Call) -> web.StreamResponse:
-    parameters = Parameters(call.request, once=PAGING)
+    parameters = Parameters(call.request, once=LIST_PARAMETERS)
     number, size = paging(parameters)
+    form = format_of(accepted(call.request), parameters)
     parameters.done()
     id = str(call.id())
     if "cursor" in parameters:
-        return await _from_cursor(call, id, size, parameters.one("cursor") or "")
+        return await _from_cursor(call, form, id, size, parameters.one("cursor") or "")
     models = await call.read_models()
     if "page" in parameters or "size" in parameters:
         found = await models.comments.page(call.parts.database, call.tenant_id, id, size, offset=(number - 1) * size)
-        return _page(found, {"number": number, "size": size})
+        return await _page(call, form, found, {"number": number, "size": size})
     first = await models.comments.page(call.parts.database, call.tenant_id, id, CHUNK)
     if first is None:
         raise Absent
-    return await stream(call.request, "comments", _every(call, models.comments, id, first[1]))
+    chunks = _every(call, models.comments, id, first[1])
+    if form.media_type == JSON:
+        return await stream(call.request, "comments", chunks)
+    return await answer_rows(call.request, form, COMMENTS, chunks)
 
 
 async def edit(call: Call) -> web.Response:
@@ -129,7 +137,7 @@ async def _every(call: Call, model: Comments, id: str, first: list[tuple[bytes, 
         rows = found[1]
 
 
-async def _from_cursor(call: Call, id: str, size: int, cursor: str) -> web.Response:
+async def _from_cursor(call: Call, form: Format, id: str, size: int, cursor: str) -> web.StreamResponse:
     bound_to = cursors.fingerprint(call.tenant_id, id)
     keys = cursors.decode(cursor, bound_to, [int])
     models = await call.read_models()
@@ -140,15 +148,20 @@ async def _from_cursor(call: Call, id: str, size: int, cursor: str) -> web.Respo
     if found is not None and len(found[1]) > size:
         place["next"] = cursors.encode(bound_to, [found[1][size - 1][1]])
         found = found[0], found[1][:size]
-    return _page(found, place)
+    return await _page(call, form, found, place)
 
 
-def _page(found: tuple[int, list[tuple[bytes, int]]] | None, place: dict[str, Any]) -> web.Response:
+async def _page(
+    call: Call, form: Format, found: tuple[int, list[tuple[bytes, int]]] | None, place: dict[str, Any]
+) -> web.StreamResponse:
     if found is None:
         raise Absent
-    total, rows = found
-    data = b'{"comments":[%b],"total":%d}' % (b",".join(document for document, _ in rows), total)
-    return success(data, page={**place, "total_records": total, "count": len(rows), "sort": ["created_at,asc"]})
+    total, documents = found[0], [document for document, _ in found[1]]
+    if form.media_type != JSON:
+        return await answer_page(call.request, form, COMMENTS, documents, total, place)
+    data = b'{"comments":[%b],"total":%d}' % (b",".join(documents), total)
+    page = {**place, "total_records": total, "count": len(documents), "sort": ["created_at,asc"]}
+    return success(data, headers=BY_ACCEPT, page=page)
 
 
 def _answer(call: Call, done: Done[Comment], status: int = 200, location: str | None = None) -> web.Response:

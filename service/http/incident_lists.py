@@ -11,15 +11,19 @@ from domain.codes import Codes
 from projections.listing import COUNTED, SORT_COLUMNS, Filter, Sort
 from projections.pages import Page, Pages
 from service.http import cursors
-from service.http.answers import success
+from service.http.answers import BY_ACCEPT, JSON, success
 from service.http.call import Call
+from service.http.formats import FORMAT_PARAMETERS, Format, accepted, format_of
 from service.http.past import moment_of
 from service.http.queries import ATTRIBUTE, CODED, PAGING, PERIODS, Parameters, filter_of, paging, sort_of
+from service.http.row_answers import TOTAL, answer_all, answer_page, answer_rows
 from service.http.streams import stream
+from service.http.tables import CODES, COUNTS, Table
+from service.http.tables import incidents as table_of_incidents
 from service.lists import Asked
 
 ONCE = (
-    *PAGING, "as_of", "backdated", "q", ATTRIBUTE,
+    *PAGING, *FORMAT_PARAMETERS, "as_of", "backdated", "q", ATTRIBUTE,
     *(f"{prefix}_{end}" for prefix in PERIODS for end in ("from", "to")),
 )  # fmt: skip
 REPEATABLE = ("sort", *CODED)
@@ -29,35 +33,44 @@ Answer = tuple[bytes, Mapping[str, Any]]
 
 
 async def incidents(call: Call) -> web.StreamResponse:
+    """In memory are pages in JSON alone: for a query that names no format, those that `Accept` prefers in JSON."""
     asked = Asked(call.tenant_id, call.request.rel_url.raw_query_string, call.identity.may_audit)
-    kept = call.parts.lists.get(asked, call.minimum())
+    accept = accepted(call.request)
+    kept = call.parts.lists.get(asked, call.minimum()) if accept == JSON else None
     if kept is not None:
-        return success(kept.data, page=kept.page)
+        return success(kept.data, headers=BY_ACCEPT, page=kept.page)
     begun = call.parts.lists.begin()
-    answer = await _asked_for(call)
+    answer = await _asked_for(call, accept)
     if not isinstance(answer, tuple):
         return answer
     call.parts.lists.keep(asked, begun, *answer)
-    return success(answer[0], page=answer[1])
+    return success(answer[0], headers=BY_ACCEPT, page=answer[1])
 
 
-async def _asked_for(call: Call) -> Answer | web.StreamResponse:
+async def _asked_for(call: Call, accept: str | None) -> Answer | web.StreamResponse:
     parameters = Parameters(call.request, ONCE, REPEATABLE)
     definitions = await call.parts.definitions.ever(call.tenant_id) if call.request.query_string else {}
     wanted, sort = filter_of(parameters, definitions), sort_of(parameters)
     page, size = paging(parameters)
     at = moment_of(parameters)
+    form = format_of(accept, parameters)
     parameters.done()
     if "cursor" in parameters:
-        return await _from_cursor(call, wanted, sort, size, parameters.one("cursor") or "", at)
+        found, place = await _from_cursor(call, wanted, sort, size, parameters.one("cursor") or "", at)
+        return await _answer(call, form, found, sort, place)
     pages = await _pages(call, at, 0 if at is None else await call.parts.log.position_at(at))
     if "page" in parameters or "size" in parameters:
-        return await _page(call, pages, wanted, sort, page, size)
-    return await stream(call.request, "incidents", pages.every(call.parts.database, call.tenant_id, wanted, sort))
+        offset = (page - 1) * size
+        found = await pages.page(call.parts.database, call.tenant_id, wanted, sort, size, offset=offset)
+        return await _answer(call, form, found, sort, {"number": page, "size": size})
+    chunks = pages.every(call.parts.database, call.tenant_id, wanted, sort)
+    if form.media_type == JSON:
+        return await stream(call.request, "incidents", chunks)
+    return await answer_rows(call.request, form, await _table(call), chunks)
 
 
-async def counts(call: Call) -> web.Response:
-    Parameters(call.request).done()
+async def counts(call: Call) -> web.StreamResponse:
+    form = _form_alone(call)
     models = await call.read_models()
     tally = await models.incidents.tally(call.parts.database, call.tenant_id)
     codes: Codes = call.parts.settings.codes
@@ -67,12 +80,23 @@ async def counts(call: Call) -> web.Response:
         for *key, n in tally:
             counted[key[place]] = counted.get(key[place], 0) + n
         data[member] = counted
-    return success(orjson.dumps(data))
+    rows = [{"table": member, "code": code, "count": n} for member in COUNTED for code, n in data[member].items()]
+    return await answer_all(call.request, form, COUNTS, data, rows, {TOTAL: str(data["total"])})
 
 
-async def codes(call: Call) -> web.Response:
-    Parameters(call.request).done()
-    return success(orjson.dumps(call.parts.settings.codes.document()))
+async def codes(call: Call) -> web.StreamResponse:
+    form = _form_alone(call)
+    data: Mapping[str, list[str]] = call.parts.settings.codes.document()
+    rows = [{"table": member, "code": code} for member, codes in data.items() for code in codes]
+    return await answer_all(call.request, form, CODES, data, rows)
+
+
+def _form_alone(call: Call) -> Format:
+    """Where there is nothing else to ask for."""
+    parameters = Parameters(call.request, FORMAT_PARAMETERS)
+    form = format_of(accepted(call.request), parameters)
+    parameters.done()
+    return form
 
 
 async def _pages(call: Call, at: datetime | None, position: int) -> Pages:
@@ -83,14 +107,17 @@ async def _pages(call: Call, at: datetime | None, position: int) -> Pages:
     return models.incidents.past.as_of(position, at, deleted_since=call.identity.may_audit)
 
 
-async def _page(call: Call, pages: Pages, wanted: Filter, sort: tuple[Sort, ...], number: int, size: int) -> Answer:
-    page = await pages.page(call.parts.database, call.tenant_id, wanted, sort, size, offset=(number - 1) * size)
-    return _answer(page, sort, {"number": number, "size": size})
+async def _table(call: Call) -> Table:
+    """With a column for each attribute that the tenant's incidents may have or have had, as fresh as the list."""
+    definitions = (await call.read_models()).definitions
+    defaults = call.parts.definitions.defaults
+    defined = await definitions.of(call.parts.database, call.tenant_id, defaults, retired=True)
+    return table_of_incidents(one["name"] for one in defined)
 
 
 async def _from_cursor(
     call: Call, wanted: Filter, sort: tuple[Sort, ...], size: int, cursor: str, at: datetime | None
-) -> Answer:
+) -> tuple[Page, dict[str, Any]]:
     """A cursor into the past begins with its position: every page is of the same one, whatever was recorded since."""
     then = [] if at is None else [await call.parts.log.position_at(at)]
     bound_to = cursors.fingerprint(call.tenant_id, wanted, sort, *([] if at is None else [at]))
@@ -103,10 +130,15 @@ async def _from_cursor(
     place: dict[str, Any] = {"size": size}
     if last is not None:
         place["next"] = cursors.encode(bound_to, [*then, *last])
-    return _answer(page, sort, place)
+    return page, place
 
 
-def _answer(page: Page, sort: tuple[Sort, ...], place: dict[str, Any]) -> Answer:
+async def _answer(
+    call: Call, form: Format, page: Page, sort: tuple[Sort, ...], place: dict[str, Any]
+) -> Answer | web.StreamResponse:
+    if form.media_type != JSON:
+        documents = [orjson.dumps(document) for document in orjson.loads(b"[%b]" % page.documents)]
+        return await answer_page(call.request, form, await _table(call), documents, page.total, place)
     data = b'{"incidents":[%b],"total":%d}' % (page.documents, page.total)
     order = [f"{by.column},{by.direction}" for by in sort]
     return data, {**place, "total_records": page.total, "count": page.count, "sort": order}

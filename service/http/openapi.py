@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from service.http import answer_models, erasure_models, event_models
 from service.http.audit import KEY_PATH
+from service.http.formats import OFFERED
 from service.http.parameters import event_parameter, header_parameter, path_parameter, query_parameter, size_parameter
 from service.http.routes import CONSISTENCY_PATH, EVENT_PATHS, ROUTES, Route
 from service.http.statuses import CODES
@@ -23,14 +24,17 @@ _ALWAYS: Final = (400, 401, 429, 500, 503)
 _WITH_BODY: Final = (408, 413, 415)
 _STATUS_WORDS: Final = {
     400: "Not valid", 401: "Not signed in", 403: "Not allowed", 404: "Not there", 405: "Not a method of this path",
-    408: "Too slow", 409: "At odds with what is there", 412: "Another version", 413: "Too large", 415: "Not JSON",
-    422: "Another request under this key", 429: "Too many requests", 500: "A fault of the service",
-    503: "Something that the service needs is away",
+    406: "Not in this format", 408: "Too slow", 409: "At odds with what is there", 412: "Another version",
+    413: "Too large", 415: "Not JSON", 422: "Another request under this key", 429: "Too many requests",
+    500: "A fault of the service", 503: "Something that the service needs is away",
 }  # fmt: skip
 _HEADERS: Final = {
     "ETag": ("The version, as If-Match takes it.", '^"[0-9]+"$'),
     "Ims-Position": ("The event's place in the log; absent where nothing had to change.", "^[0-9]+$"),
     "Location": ("Where it is.", "^/"),
+    "Content-Disposition": ("A name for the file; absent with JSON.", "^attachment; "),
+    "Ims-Total": ("How many there are in all; absent with JSON, which says so itself.", "^[0-9]+$"),
+    "Link": ("The next page, relative to this address; absent with JSON and on the last one.", '^<.*>; rel="next"$'),
     "Retry-After": ("Seconds.", "^[0-9]+$"),
     "WWW-Authenticate": ("How to sign in.", "^Bearer"),
 }
@@ -133,15 +137,23 @@ def _responses(route: Route) -> dict[str, Any]:
     )
     if route.status == 201:
         headers.append("Location")
+    if "format" in route.query:
+        headers += ["Content-Disposition", "Ims-Total"]
+    if "page" in route.query:
+        headers.append("Link")
     success = {"description": "Done", "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers}}
     statuses = {*_ALWAYS}
     if "{" in route.path:
         statuses.add(404)
+    if "format" in route.query:
+        statuses.add(406)
     if route.method != "GET":
         statuses |= {403, 409, 422, *_WITH_BODY}
     if route.locked:
         statuses.add(412)
     content = _EVENTS[route.path] if route.answer is None else _content(route.answer)
+    if "format" in route.query:
+        content |= {media_type.partition(";")[0]: {"schema": {"type": "string"}} for media_type in OFFERED[1:]}
     responses: dict[str, Any] = {str(route.status): success | {"content": content}}
     if "If-None-Match" in route.headers:
         responses["304"] = {"description": "As the client has it", "headers": success["headers"]}

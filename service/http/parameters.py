@@ -8,6 +8,7 @@ from domain.rules import MAX_OCC_LOCK, OCC_LOCK, Moment
 from projections.listing import SORT_COLUMNS
 from projections.states import TOPICS
 from service.http.call import MAX_POSITION_DIGITS
+from service.http.formats import MEDIA_TYPES
 from service.http.models import schema_of
 from service.http.queries import (
     ATTRIBUTE,
@@ -122,6 +123,8 @@ _SCHEMAS: Final[dict[str, Schema]] = {
     "q": {**_TEXT, "maxLength": MAX_QUERY},
     "backdated": {"type": "boolean"},
     "retired": {"type": "boolean"},
+    "format": {"type": "string", "enum": list(MEDIA_TYPES)},
+    "bom": {"type": "boolean"},
     "id": PATHS["id"],
     "occ_lock": {"type": "integer", "minimum": 0, "maximum": MAX_OCC_LOCK},
     **dict.fromkeys(("version", "from", "to"), schema_of(OCC_LOCK)),
@@ -136,6 +139,8 @@ _DESCRIPTIONS: Final[dict[str, str]] = {
     "q": "Every word must occur in name, description or location; `word*` is a prefix.",
     "backdated": "Whether it was reported after the fact.",
     "retired": "Also the attributes that were retired.",
+    "format": "JSON, CSV, or one JSON document a line; it counts more than `Accept`.",
+    "bom": "Whether CSV begins with a byte order mark, by which Excel knows that it is UTF-8.",
     "id": "The comment, where the body does not name it.",
     "occ_lock": "The version that the client knows, where the body does not name it.",
     "version": "The incident as this version left it, whether that was deleted or not.",

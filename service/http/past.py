@@ -14,15 +14,19 @@ from domain.rules import MAX_OCC_LOCK
 from projections.changes import differences
 from projections.past import Found
 from service.http import cursors
-from service.http.answers import success
+from service.http.answers import BY_ACCEPT, JSON, success
 from service.http.call import Call
+from service.http.formats import FORMAT_PARAMETERS, Format, accepted, format_of
 from service.http.queries import PAGING, Parameters, paging
+from service.http.row_answers import answer_page, answer_rows
 from service.http.streams import stream
+from service.http.tables import HISTORY
 from service.store.history import change_of, excerpt_of
 from service.store.log import Excerpt
 
 OF_THE_PAST: Final = ("version", "as_of")
 BETWEEN: Final = ("from", "to")
+HISTORY_PARAMETERS: Final = (*PAGING, *FORMAT_PARAMETERS)
 CHUNK: Final = 500
 """Changes read at once when all are streamed."""
 
@@ -65,16 +69,19 @@ async def diff(call: Call) -> web.Response:
 
 async def history(call: Call) -> web.StreamResponse:
     """From the log itself, which also has the changes that left nothing behind."""
-    parameters = Parameters(call.request, PAGING)
+    parameters = Parameters(call.request, HISTORY_PARAMETERS)
     number, size = paging(parameters)
+    form = format_of(accepted(call.request), parameters)
     parameters.done()
     await _is_shown(call)
     if "cursor" in parameters:
-        return await _from_cursor(call, size, parameters.one("cursor") or "")
+        return await _from_cursor(call, form, size, parameters.one("cursor") or "")
     if "page" in parameters or "size" in parameters:
         rows, total = await call.parts.histories.page(call.id(), 0, size, (number - 1) * size)
-        return _page(rows, total, {"number": number, "size": size})
-    return await stream(call.request, "history", _every(call))
+        return await _page(call, form, rows, total, {"number": number, "size": size})
+    if form.media_type == JSON:
+        return await stream(call.request, "history", _every(call))
+    return await answer_rows(call.request, form, HISTORY, _every(call))
 
 
 def moment_of(parameters: Parameters) -> datetime | None:
@@ -124,7 +131,7 @@ async def _is_shown(call: Call) -> None:
         raise Absent
 
 
-async def _from_cursor(call: Call, size: int, cursor: str) -> web.Response:
+async def _from_cursor(call: Call, form: Format, size: int, cursor: str) -> web.StreamResponse:
     id = call.id()
     bound_to = cursors.fingerprint(call.tenant_id, "history", str(id))
     keys = cursors.decode(cursor, bound_to, [int])
@@ -132,12 +139,18 @@ async def _from_cursor(call: Call, size: int, cursor: str) -> web.Response:
     place: dict[str, Any] = {"size": size}
     if len(rows) > size:
         place["next"] = cursors.encode(bound_to, [rows[size - 1].position])
-    return _page(rows[:size], total, place)
+    return await _page(call, form, rows[:size], total, place)
 
 
-def _page(rows: Sequence[Excerpt], total: int, place: dict[str, Any]) -> web.Response:
-    data = orjson.dumps({"history": [change_of(row) for row in rows], "total": total})
-    return success(data, page={**place, "total_records": total, "count": len(rows), "sort": ["position,asc"]})
+async def _page(
+    call: Call, form: Format, rows: Sequence[Excerpt], total: int, place: dict[str, Any]
+) -> web.StreamResponse:
+    changes = [change_of(row) for row in rows]
+    if form.media_type != JSON:
+        documents = [orjson.dumps(change) for change in changes]
+        return await answer_page(call.request, form, HISTORY, documents, total, place)
+    page = {**place, "total_records": total, "count": len(rows), "sort": ["position,asc"]}
+    return success(orjson.dumps({"history": changes, "total": total}), headers=BY_ACCEPT, page=page)
 
 
 async def _every(call: Call) -> AsyncIterator[list[bytes]]:

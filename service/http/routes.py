@@ -22,7 +22,7 @@ from service.http import (
 )
 from service.http.call import MAX_POSITION_DIGITS, Call
 from service.http.expectations import expect
-from service.http.queries import PAGING
+from service.http.formats import FORMAT_PARAMETERS
 from service.http.statuses import code_of
 from service.metrics import DONE
 from service.parts import Parts
@@ -102,11 +102,11 @@ ROUTES = (
     Route("GET", _ALL, incident_lists.incidents, "List incidents: all of them, a page, or from a cursor on",
           answers.IncidentsAnswer, query=_LISTED),
     Route("GET", f"{_ALL}/counts", incident_lists.counts, "How many incidents there are, by status, type and severity",
-          answers.CountsAnswer),
+          answers.CountsAnswer, query=FORMAT_PARAMETERS),
     Route("GET", f"{_ALL}/codes", incident_lists.codes, "The codes that status, type and severity may have",
-          answers.CodesAnswer),
+          answers.CodesAnswer, query=FORMAT_PARAMETERS),
     Route("GET", f"{_ALL}/attributes", attributes.definitions, "The attributes that are defined",
-          answers.DefinitionsAnswer, query=("retired",)),
+          answers.DefinitionsAnswer, query=attributes.DEFINITIONS_PARAMETERS),
     Route("POST", f"{_ALL}/attributes", attributes.define, "Define an attribute",
           answers.DefinitionAnswer, models.DefinitionBody, "define", 201),
     Route("DELETE", f"{_ALL}/attributes/{{name}}", attributes.retire, "Retire an attribute",
@@ -124,7 +124,7 @@ ROUTES = (
     Route("POST", f"{ONE}/restore", incidents.restore, "Bring a deleted incident back",
           answers.IncidentAnswer, models.LockBody, "write", locked=True, query=_LOCK),
     Route("GET", f"{ONE}/history", past.history, "Every change of an incident, its comments included, oldest first",
-          answers.HistoryAnswer, query=PAGING),
+          answers.HistoryAnswer, query=past.HISTORY_PARAMETERS),
     Route("GET", f"{ONE}/diff", past.diff, "What differs between two versions of an incident",
           answers.DiffAnswer, query=past.BETWEEN),
     Route("POST", f"{ONE}/revert", incidents.revert, "Bring the content of an earlier version back",
@@ -142,7 +142,7 @@ ROUTES = (
     Route("POST", f"{ONE}/comments", comments.add, "Comment on an incident",
           answers.CommentAnswer, models.CommentBody, "write", 201),
     Route("GET", f"{ONE}/comments", comments.comments, "The comments on an incident, oldest first",
-          answers.CommentsAnswer, query=PAGING),
+          answers.CommentsAnswer, query=comments.LIST_PARAMETERS),
     Route("DELETE", f"{ONE}/comments", comments.remove_named, "Remove the comment that is named",
           answers.CommentAnswer, models.CommentRemovalBody, "write", locked=True, query=("id", *_LOCK)),
     Route("PUT", _COMMENT, comments.edit, "Edit a comment",

@@ -53,6 +53,7 @@ CODES: Final[dict[str, str]] = {
     "MEMBER_MISSING": "400: a member is required",
     "MEMBER_UNKNOWN": "400: there is no such member",
     "METHOD_NOT_ALLOWED": "405: `Allow` lists what is",
+    "NOT_ACCEPTABLE": "406: `Accept` names nothing that this can be had as; the message lists what is there",
     "NOT_DELETED": "409: only what is deleted can be restored",
     "NOT_FOUND": "404: there is nothing of this kind here for this tenant",
     "NUMBER_OUT_OF_RANGE": "400: the message gives the range",

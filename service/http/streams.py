@@ -1,12 +1,12 @@
 """Lists of any length in constant memory: chunk by chunk, cut off where it fails, never closed as if whole."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from aiohttp import web
 
-from service.http.answers import HEADERS, sent_at, success
+from service.http.answers import BY_ACCEPT, HEADERS, NEGOTIATED, sent_at, success
 
 WRITE_SECONDS: Final = 30.0
 """How long a client may take to read one chunk."""
@@ -18,19 +18,21 @@ async def stream(request: web.Request, member: str, chunks: AsyncIterator[list[b
     first = await anext(chunks, nothing)
     second = await anext(chunks, None) if first else None
     if second is None:
-        return success(b'{"%b":[%b],"total":%d}' % (member.encode(), b",".join(first), len(first)))
-    response = web.StreamResponse(headers=HEADERS)
+        data = b'{"%b":[%b],"total":%d}' % (member.encode(), b",".join(first), len(first))
+        return success(data, headers=BY_ACCEPT)
+    return await pour(request, {**HEADERS, "Vary": NEGOTIATED}, _enveloped(member, first, second, chunks))
+
+
+async def pour(request: web.Request, headers: Mapping[str, str], pieces: AsyncIterator[bytes]) -> web.StreamResponse:
+    """An answer of any length, none of whose pieces is empty."""
+    response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     if request.method == "HEAD":
         return response
     try:
-        total = len(first) + len(second)
-        await _write(response, b'{"data":{"%b":[' % member.encode() + b",".join(first))
-        await _write(response, b"," + b",".join(second))
-        async for chunk in chunks:
-            total += len(chunk)
-            await _write(response, b"," + b",".join(chunk))
-        await _write(response, b'],"total":%d},"sent_at":%b}' % (total, sent_at()))
+        async for piece in pieces:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await response.write(piece)
         await response.write_eof()
     except BaseException:
         if request.transport is not None:
@@ -39,6 +41,13 @@ async def stream(request: web.Request, member: str, chunks: AsyncIterator[list[b
     return response
 
 
-async def _write(response: web.StreamResponse, data: bytes) -> None:
-    async with asyncio.timeout(WRITE_SECONDS):
-        await response.write(data)
+async def _enveloped(
+    member: str, first: list[bytes], second: list[bytes], chunks: AsyncIterator[list[bytes]]
+) -> AsyncIterator[bytes]:
+    total = len(first) + len(second)
+    yield b'{"data":{"%b":[' % member.encode() + b",".join(first)
+    yield b"," + b",".join(second)
+    async for chunk in chunks:
+        total += len(chunk)
+        yield b"," + b",".join(chunk)
+    yield b'],"total":%d},"sent_at":%b}' % (total, sent_at())

@@ -56,6 +56,8 @@ def _of_the_query(route: Route) -> Iterator[Unexpressed]:
             yield Unexpressed(_TIMES, ("PARAMETER_INVALID",), name)
     if "version" in route.query:
         yield Unexpressed("A time does not go with a version.", ("PARAMETER_INVALID",), "as_of")
+    if "bom" in route.query:
+        yield Unexpressed("Only CSV begins with a byte order mark.", ("PARAMETER_INVALID",), "bom")
     if "occ_lock" in route.query:
         yield Unexpressed("A lock in the body and one in the query are the same.", ("LOCKS_DIFFER",), "occ_lock")
 
