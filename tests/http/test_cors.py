@@ -20,7 +20,9 @@ ALLOWED = {
     "authorization", "content-type", "if-match", "if-none-match", "idempotency-key", "ims-min-position",
     "last-event-id", "traceparent",
 }  # fmt: skip
-EXPOSED = {"etag", "location", "ims-position", "retry-after", "www-authenticate"}
+EXPOSED = {
+    "etag", "location", "ims-position", "ims-total", "link", "content-disposition", "retry-after", "www-authenticate",
+}  # fmt: skip
 
 
 def words(header: str) -> set[str]:
