@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from domain.codes import Codes
@@ -137,8 +136,7 @@ async def _answer(
     call: Call, form: Format, page: Page, sort: tuple[Sort, ...], place: dict[str, Any]
 ) -> Answer | web.StreamResponse:
     if form.media_type != JSON:
-        documents = [orjson.dumps(document) for document in orjson.loads(b"[%b]" % page.documents)]
-        return await answer_page(call.request, form, await _table(call), documents, page.total, place)
+        return await answer_page(call.request, form, await _table(call), page.each(), page.total, place)
     data = b'{"incidents":[%b],"total":%d}' % (page.documents, page.total)
     order = [f"{by.column},{by.direction}" for by in sort]
     return data, {**place, "total_records": page.total, "count": page.count, "sort": order}

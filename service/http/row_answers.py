@@ -1,7 +1,7 @@
 """Lists as CSV or NDJSON: rows alone, so that what else a page says stands in headers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import orjson
@@ -17,8 +17,9 @@ from service.http.tabular import CommaSeparated
 
 TOTAL: Final = "Ims-Total"
 """The header that says how many there are in all, where the answer may be a part of them."""
-TURN: Final = 50
-"""Documents that are made into rows before others have their turn."""
+TURN_BYTES: Final = 2**15
+"""Of documents that are made into rows before others have their turn, some 50: a millisecond at most, unless a single
+one is larger."""
 
 Lines = CommaSeparated | NewlineDelimited
 _NOTHING: Final[Mapping[str, str]] = {}
@@ -106,6 +107,19 @@ async def _pieces(lines: Lines, chunks: AsyncIterator[list[bytes]]) -> AsyncIter
     if lines.head:
         yield lines.head
     async for documents in chunks:
-        for start in range(0, len(documents), TURN):
-            yield lines.lines(documents[start : start + TURN])
+        for turn in _turns(documents):
+            yield lines.lines(turn)
             await asyncio.sleep(0)
+
+
+def _turns(documents: list[bytes]) -> Iterator[list[bytes]]:
+    turn: list[bytes] = []
+    size = 0
+    for document in documents:
+        if turn and size + len(document) > TURN_BYTES:
+            yield turn
+            turn, size = [], 0
+        turn.append(document)
+        size += len(document)
+    if turn:
+        yield turn

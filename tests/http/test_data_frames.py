@@ -1,5 +1,6 @@
 """What those who analyse incidents do: pandas reads the CSV and the NDJSON as they come, without options of its own."""
 
+import asyncio
 import io
 from typing import Any
 
@@ -44,6 +45,14 @@ async def test_a_list_is_a_frame_with_numbers_flags_times_and_texts(api: Api, ev
         times = pd.to_datetime(frame["created_at"])
         assert times.is_monotonic_increasing
         assert str(times.dt.tz) == "UTC"
+
+
+async def test_pandas_fetches_by_itself_what_it_reads(api: Api, every: Any) -> None:
+    """As README has it; pandas makes such calls with `Accept` of its own or without."""
+    for query in ("format=csv", "format=csv&size=100"):
+        url = str(api.client.make_url(f"{PATH}?sort=name,asc&{query}"))
+        frame = await asyncio.to_thread(pd.read_csv, url, storage_options=api.authorization)
+        assert list(frame["id"]) == [one["id"] for one in every]
 
 
 async def test_lines_are_a_frame_whose_texts_are_as_they_were_reported(api: Api, every: Any) -> None:

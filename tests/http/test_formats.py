@@ -46,7 +46,8 @@ async def with_incidents(api: Api) -> list[Any]:
     """Some that differ, and all of them as JSON lists them."""
     for n in range(7):
         await api.report(
-            name=f"Zürich, „{n}“\n\u2028=1", location="=1+1" if n % 2 else "", severity="HIGH" if n % 3 else "",
+            name=f"Zürich, „{n}“\n\u2028=1", reported_by='},{"},{"id":"', severity="HIGH" if n % 3 else "",
+            location="=1+1" if n % 2 else "",
             attributes={"count": -n, "workflowId": "@x"} if n % 2 else None, backdated=n == 3,
         )  # fmt: skip
     return list((await api.get()).data["incidents"])

@@ -69,7 +69,7 @@ async def test_a_slow_reader_holds_no_connection_and_a_list_that_fails_is_cut(
     api = await serve(database_pool=1, database_timeout=30.0, read_timeout=30.0)
     await reported(api, 3 * CHUNK + 1, description="x" * 10_000)
     await api.get(f"{PATH}?page=1")
-    slow = [await asked_slowly(api, path) for path in (PATH, f"{PATH}?format=csv", f"{PATH}?format=ndjson")]
+    slow = [await asked_slowly(api, path) for path in (PATH, f"{PATH}?format=csv")]
     assert len(await api.ids("?page=1")) == 10
     table = f"incidents{Generation(VERSION, 1).suffix}"
     if engine == "sqlite":
