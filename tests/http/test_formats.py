@@ -171,6 +171,7 @@ async def test_a_link_leads_from_page_to_page(api: Api) -> None:
             while here:
                 answer = await api.get(here, headers=headers)
                 page = documents(answer) if "ndjson" in parameter else rows(answer)
+                assert page, here  # no link leads to nothing
                 found += [str(row[column]) for row in page]
                 assert answer.headers["Ims-Total"] == str(len(wanted))
                 link, _, relation = answer.headers.get("Link", "").partition(">; ")
