@@ -99,4 +99,4 @@ def failure(
     status: int, message: str, errors: Sequence[Mapping[str, Any]], trace_id: str, headers: Mapping[str, str]
 ) -> web.Response:
     body = {"message": message, "errors": errors, "sent_at": orjson.Fragment(sent_at()), "trace_id": trace_id}
-    return web.Response(body=orjson.dumps(body), status=status, headers={**HEADERS, **headers})
+    return Rendered(status, orjson.dumps(body), headers)

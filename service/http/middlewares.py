@@ -16,7 +16,7 @@ from service.auth.identity import Identity
 from service.http.answers import failure
 from service.http.call import IDENTITY, TRACE_ID
 from service.http.cors import Cors
-from service.http.statuses import INTERNAL, BadRequest, Failure, failure_of
+from service.http.statuses import INTERNAL, BadRequest, Failure, MethodNotAllowed, failure_of
 from service.parts import Parts
 from service.randomness import random_trace_id
 from service.rate_limit import RateLimit
@@ -103,14 +103,13 @@ def _known(field: str) -> str:
 
 
 def _of_the_router(error: web.HTTPException) -> Failure:
+    known: Exception | None = None
     if isinstance(error, web.HTTPMethodNotAllowed):
-        allowed = ",".join(sorted(error.allowed_methods))
-        text = f"allowed: {allowed}"
-        return Failure(405, text, [{"code": "METHOD_NOT_ALLOWED", "message": text}], {"Allow": allowed})
-    absent = failure_of(Absent())
-    if error.status == 404 and absent is not None:
-        return absent
-    return Failure(error.status, error.reason, [{"code": "BODY_INVALID", "message": error.reason}])
+        known = MethodNotAllowed(error.allowed_methods)
+    elif error.status == 404:
+        known = Absent()
+    told = failure_of(known) if known is not None else None
+    return told or Failure(error.status, error.reason, [{"code": "BODY_INVALID", "message": error.reason}])
 
 
 def _report(request: web.Request, problem: Failure, cause: Exception | None) -> None:

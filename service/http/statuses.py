@@ -1,6 +1,6 @@
 """Which HTTP status each error has, and the codes that clients can rely on: the one table of both."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -93,6 +93,12 @@ class BadRequest(Exception):
         self.fault, self.status, self.headers = fault, status, headers or {}
 
 
+class MethodNotAllowed(Exception):
+    def __init__(self, allowed: Iterable[str]) -> None:
+        self.allowed = ",".join(sorted(allowed))
+        super().__init__(f"allowed: {self.allowed}")
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     status: int
@@ -109,6 +115,8 @@ def failure_of(error: Exception) -> Failure | None:
         return Failure(error.status, "The request is not valid.", [_shown(error.fault)], error.headers)
     if isinstance(error, Unauthenticated):
         return Failure(401, error.message, [_error(error.code, error.message)], {"WWW-Authenticate": "Bearer"})
+    if isinstance(error, MethodNotAllowed):
+        return Failure(405, str(error), [_error("METHOD_NOT_ALLOWED", str(error))], {"Allow": error.allowed})
     if isinstance(error, Stale):
         return _stale(error)
     for kind, (status, code, message) in _PLAIN.items():
