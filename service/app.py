@@ -42,6 +42,7 @@ from service.loops import Loop, begun_again, ends_with
 from service.metrics import Metrics
 from service.parts import PARTS, Parts
 from service.rate_limit import RateLimit
+from service.repeats import Repeats
 from service.settings import Settings
 from service.store.eraser import Eraser
 from service.store.feed import Feed
@@ -59,6 +60,8 @@ RELEASE_SECONDS = 0.5
 """What the followers have at the end."""
 DRAIN_SECONDS = 1.5
 """How long the writer may take, after the last request, for what nobody waits for any more."""
+CHATTY = ("aiohttp.server", "asyncio")
+"""Libraries that log what a client does, once for each time."""
 
 _log = structlog.get_logger(__name__)
 
@@ -128,6 +131,7 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             histories=Histories(engine.log, feed),
             leases=leases,
             metrics=metrics,
+            repeats=Repeats(),
             pages=EventPages(engine.log, feed),
             tail=Tail(engine.log, feed, frame_of),
             proofs=Proofs(engine.log, feed, tree, checkpoints, auditing.notary if auditing is not None else None),
@@ -177,7 +181,7 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
     essential: dict[str, Loop] = {"feed": parts.feed.run, "freshness": parts.freshness.run}
     if engine.bells is not None:
         essential["bells"] = partial(engine.bells.run, engine.log.log_id)
-    others: dict[str, Loop] = {"tail": parts.tail.run}
+    others: dict[str, Loop] = {"tail": parts.tail.run, "summary of the log": parts.repeats.run}
     if parts.follower is not None:
         others["follower"] = partial(_following, parts, parts.follower)
         others["expiry of kept tables"] = partial(expire, engine, parts.leases)
@@ -193,7 +197,8 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(ends_with(parts.broken, name, loop)) for name, loop in essential.items()]
     tasks += [asyncio.create_task(begun_again(name, loop)) for name, loop in others.items()]
     try:
-        yield
+        with parts.repeats.of_libraries(*CHATTY):
+            yield
     finally:
         parts.writer.close()
         with suppress(TimeoutError):

@@ -12,6 +12,7 @@ from projections.stream import FOLLOWER as PUBLISHER
 from service.aggregates import Aggregates
 from service.documents import Documents
 from service.lists import Lists
+from service.log_queue import dropped_records
 from service.parts import Parts
 from service.status import follower_states
 
@@ -27,6 +28,7 @@ async def measure(parts: Parts) -> None:
     metrics.stopped.labels(parts.stopped).set(bool(parts.stopped))
     metrics.streams.set(parts.tail.readers)
     metrics.streams_dropped.set(parts.tail.dropped)
+    metrics.log_dropped.set(dropped_records())
     caches: dict[str, Aggregates | Documents | Lists] = {
         "aggregates": parts.aggregates, "documents": parts.documents, "lists": parts.lists,
     }  # fmt: skip

@@ -16,6 +16,12 @@ DONE = "done"
 
 __all__ = ["CONTENT_TYPE_LATEST", "DONE", "Metrics"]
 
+
+def method_label(method: str) -> str:
+    """Anybody may send any word as a method, and each label costs memory."""
+    return method if method in METHODS else "other"
+
+
 _C = TypeVar("_C", bound=Collector)
 
 
@@ -65,12 +71,12 @@ class Metrics:
         self.pool = self._gauge("ims_pool_connections", "Connections to the database, and who waits for one.", ["use"])
         self.verified = self._gauge("ims_verifier_position", "Position up to which this round of verifying has come.")
         self.diverged = self._gauge("ims_verifier_diverged", "1 where log, tree and checkpoints are at odds.")
+        self.log_dropped = self._add(Tally("ims_log_records_dropped", "Log records that were not written."))
         self.streams = self._gauge("ims_event_streams", "Streams of events that are open.")
         self.streams_dropped = self._add(Tally("ims_event_streams_dropped", "Streams cut because nobody read them."))
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        # Anybody may send any word as a method, and each label costs memory.
-        method = method if method in METHODS else "other"
+        method = method_label(method)
         self._requests.add(method, route, str(status))
         self._seconds.add(seconds, method, route)
 

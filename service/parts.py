@@ -24,6 +24,7 @@ from service.histories import Histories
 from service.lists import Lists
 from service.metrics import Metrics
 from service.rate_limit import RateLimit
+from service.repeats import Repeats
 from service.settings import Settings
 from service.store.feed import Feed
 from service.store.log import Log
@@ -58,6 +59,7 @@ class Parts:
     histories: Histories
     leases: Leases
     metrics: Metrics
+    repeats: Repeats
     rate_limit: RateLimit
     pages: EventPages
     proofs: Proofs

@@ -13,6 +13,7 @@ from service.app import application, running
 from service.auth.minting import mint
 from service.garbage import settle
 from service.http.protocol import MAX_LINE, Runner
+from service.log_queue import queued_logs
 from service.settings import Settings
 
 LINGERING_SECONDS = 1.0
@@ -26,7 +27,8 @@ _log = structlog.get_logger(__name__)
 
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. Raises LogWentBack, LogReplaced."""
-    uvloop.run(_serve(settings))
+    with queued_logs():
+        uvloop.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:

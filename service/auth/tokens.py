@@ -1,8 +1,9 @@
 """Verifies bearer tokens (RFC 6750): signature, issuer, audience, times and kind; only then are their claims used."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import orjson
 import structlog
@@ -22,9 +23,19 @@ ANY_AUDIENCE = "*"
 HEADER_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 CLAIM_TYPES = frozenset({"bearer", "at+jwt"})
 ID_TOKEN_CLAIMS = frozenset({"at_hash", "c_hash", "nonce"})
+REFUSED_SECONDS = 5.0  # that a refusal is remembered, if nothing changes that would end it
+MAX_REFUSED = 1024 * 1024  # characters of all refused headers together
 UNREADABLE = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 log = structlog.get_logger(__name__)
+
+
+class _Refused(NamedTuple):
+    """Why a token was refused; whether its key is there now is asked each time."""
+
+    code: Refusal
+    message: str
+    kid: str | None
 
 
 class Authenticator:
@@ -46,7 +57,8 @@ class Authenticator:
         self._clock = clock
         self._algorithms = PinnedAlgorithms()
         self._registry = JWTClaimsRegistry(now=lambda: int(clock()), leeway=LEEWAY, exp={"essential": True})
-        self._remembered = Remembered()
+        self._remembered = Remembered[Identity]()
+        self._refused = Remembered[_Refused](MAX_REFUSED, REFUSED_SECONDS)
         self._ring: KeyRing | None = None
 
     async def start(self) -> None:
@@ -78,23 +90,41 @@ class Authenticator:
         identity = self.remembered(authorization)
         if identity is not None:
             return identity
+        if authorization is not None:
+            await self._refuse_again(authorization)
         token = self._read(authorization)
         await self._source.look_for(token.protected.get("kid"))
         ring = self._source.ring
         if ring is None:
             raise KeysUnreachable(self._source.error)
         # From here on nothing waits: what is remembered was verified with the ring that `remembered` compares.
-        claims = self._verified(token, ring)
-        self._check(token.protected, claims)
-        identity = self._claims.identity(claims)
         self._follow_keys()
-        self._remembered.put(str(authorization), identity, self._clock(), claims["exp"])
+        now, claims = self._clock(), dict[str, Any]()
+        try:
+            claims |= self._verified(token, ring)
+            self._check(token.protected, claims)
+            identity = self._claims.identity(claims)
+        except Unauthenticated as error:
+            refused = _Refused(error.code, error.message, token.protected.get("kid"))
+            self._refused.put(str(authorization), refused, now, _valid_from(claims, now))
+            raise
+        self._remembered.put(str(authorization), identity, now, claims["exp"])
         return identity
+
+    async def _refuse_again(self, authorization: str) -> None:
+        """Raises Unauthenticated where the token was refused a moment ago, and nothing has changed since."""
+        refused = self._refused.get(authorization, self._clock())
+        if refused is None:
+            return
+        await self._source.look_for(refused.kid)
+        if self._source.ring is self._ring:
+            raise Unauthenticated(refused.code, refused.message)
 
     def _follow_keys(self) -> None:
         if self._source.ring is not self._ring:
             self._ring = self._source.ring
             self._remembered.clear()
+            self._refused.clear()
 
     def _read(self, authorization: str | None) -> CompactSignature:
         text = _bearer(authorization)
@@ -151,6 +181,12 @@ def _bearer(authorization: str | None) -> str:
     if len(token) > MAX_HEADER or " " in token or not token.isascii():
         raise invalid("The token is not a signed JWT.")
     return token
+
+
+def _valid_from(claims: Mapping[str, Any], now: float) -> float:
+    """When a token that is too new may be taken (Unix seconds); infinite where time changes nothing."""
+    later = [value - LEEWAY for value in map(claims.get, ("nbf", "iat")) if isinstance(value, int | float)]
+    return min((moment for moment in later if moment > now), default=math.inf)
 
 
 def _is_one_of(value: object, allowed: frozenset[str]) -> bool:

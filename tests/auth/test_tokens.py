@@ -13,7 +13,7 @@ from joserfc.jws import serialize_compact
 from joserfc.util import urlsafe_b64encode
 
 from service.auth.errors import Refusal
-from service.auth.identity import Claims
+from service.auth.identity import Claims, Identity
 from service.auth.key_ring import KeyRing
 from service.auth.key_sources import FixedKeys
 from service.auth.remembered import REMEMBER, Remembered
@@ -302,7 +302,7 @@ async def test_claims_that_are_no_claims(issuer: OidcIssuer, service: Authentica
 
 def test_what_is_remembered_is_bounded() -> None:
     identity = Claims(Settings()).identity({"sub": "u", "active_tenant": {"tenant_id": "t"}})
-    remembered = Remembered(max_characters=100)
+    remembered = Remembered[Identity](max_characters=100)
     for name in ("a", "b", "a", "c"):
         remembered.put(name * 40, identity, 0, 100)
         remembered.get("a" * 40, 0)
