@@ -1,6 +1,8 @@
 """Requests per tenant: counted here, or in Redis where there is one, so that several processes share a limit."""
 
 import asyncio
+import time
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,6 +21,10 @@ ANSWER_SECONDS = 0.05
 """How long a request may be kept by counting it."""
 AWAY_SECONDS = 2.0
 """For so long nobody is counted once Redis did not answer; then one request at a time tries again."""
+REFUSED_SECONDS = 1.0
+"""For so long at most a tenant that is over its limit is refused without being counted."""
+MAX_REFUSED = 10_000
+"""Tenants of which that is remembered."""
 
 _log = structlog.get_logger(__name__)
 
@@ -32,6 +38,8 @@ class RateLimit:
         self._cluster: Callable[[], FixedWindowRateLimiter] | None = None
         """Makes what counts on a cluster, until it is known whether it is one."""
         self._away_until = 0.0
+        self._refused: OrderedDict[str, float] = OrderedDict()
+        """Until when (Unix seconds) a tenant is refused without being counted again."""
         if limit:
             self._item, self._limiter = _limiter(limit, redis_url, ca_file)
             if redis_url:
@@ -50,20 +58,39 @@ class RateLimit:
         now = asyncio.get_running_loop().time()
         if self._item is None or self._limiter is None or now < self._away_until:
             return True
-        if self._away_until:
+        if self._is_refused(tenant_id):
+            return False
+        tries = bool(self._away_until)
+        if tries:
             self._away_until = now + AWAY_SECONDS  # this request tries, the others need not
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 allowed = await self._limiter.hit(self._item, tenant_id)
+                if not allowed:
+                    await self._refuse(self._limiter, self._item, tenant_id)
         except Exception as error:  # noqa: BLE001 - whatever the store's client raises must not stop the API
             if self._cluster is not None and type(error).__name__ == "MovedError":
                 self._limiter, self._cluster = self._cluster(), None
                 return True
+            if tries or self._away_until <= now:  # else another of those that waited has said it
+                _log.warning("rate_limit_unavailable", error=type(error).__name__)
             self._away_until = now + AWAY_SECONDS
-            _log.warning("rate_limit_unavailable", error=type(error).__name__)
             return True
         self._away_until = 0.0
         return allowed
+
+    def _is_refused(self, tenant_id: str) -> bool:
+        until = self._refused.get(tenant_id)
+        return until is not None and until - REFUSED_SECONDS <= time.time() < until
+
+    async def _refuse(self, limiter: "FixedWindowRateLimiter", item: "RateLimitItem", tenant_id: str) -> None:
+        """Until the window ends, for a moment at most: its counter may be reset by hand."""
+        window = await limiter.get_window_stats(item, tenant_id)
+        now = time.time()
+        self._refused[tenant_id] = min(window.reset_time, now + REFUSED_SECONDS)
+        self._refused.move_to_end(tenant_id)
+        while len(self._refused) > MAX_REFUSED:
+            self._refused.popitem(last=False)
 
 
 def _limiter(limit: str, redis_url: str, ca_file: Path | None) -> "tuple[RateLimitItem, FixedWindowRateLimiter]":

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from tests.http.api import PATH, Api, at, incident
+from tests.http.api import ABSENT_ID, PATH, Api, at, incident
 from tests.http.conftest import Serve
 from tests.http.engines import both_engines
 
@@ -70,6 +70,37 @@ async def test_what_is_kept_is_no_other_tenants_and_ends_with_a_delete(api: Api)
     restored = (await api.post(at(id, "restore"))).data
     assert await got(api, id) == restored
     assert (await other.get(at(id))).status == 404
+
+
+@both_engines
+async def test_what_was_looked_for_in_vain_is_not_looked_up_again_until_something_is_heard_of_it(api: Api) -> None:
+    id, other = (await api.report())["id"], api.by(tenant="other")
+    await api.delete(at(id))
+    await settled(api)
+    await settled(other)
+    for reader, path in ((api, at(id)), (other, at(id)), (api, at(ABSENT_ID))):
+        (await reader.get(path)).refused(404, "NOT_FOUND")
+        misses = api.parts.documents.misses
+        (await reader.get(path)).refused(404, "NOT_FOUND")
+        assert api.parts.documents.misses == misses
+    restored = (await api.post(at(id, "restore"))).data
+    api.parts.documents.forget(UUID(id))
+    assert await got(api, id) == restored
+    (await other.get(at(id))).refused(404, "NOT_FOUND")
+
+
+async def test_what_the_tables_may_lack_is_not_remembered_as_absent(api: Api) -> None:
+    """The one that looks is asked while it has heard of an event that its tables do not have yet."""
+    id = UUID((await api.report())["id"])
+    await settled(api)
+    await api.parts.database.execute(f"DELETE FROM {api.parts.freshness.models.incidents.table}")
+    api.parts.documents.forget(id)
+    head = api.parts.feed.head
+    head.set(head.value + 1)
+    for _ in range(2):
+        misses = api.parts.documents.misses
+        (await api.get(at(str(id)))).refused(404, "NOT_FOUND")
+        assert api.parts.documents.misses == misses + 1
 
 
 async def test_what_another_process_changes_is_not_kept(postgres_dsn: str, serve: Serve) -> None:
