@@ -1,7 +1,7 @@
 # One command from a fresh clone: `make run`. Needs python3 (3.11 or newer), pip and make; everything else comes from the lock.
 PYTHON ?= python3
 WORKERS ?= 3
-BENCHES ?= streams readers history audit rebuild
+BENCHES ?= refusals streams readers history audit rebuild
 UV := .tools/bin/uv
 BIN := .venv/bin
 STAMP := .venv/.synced
