@@ -19,6 +19,8 @@ MAX_KINDS: Final = 100
 """Kinds of each level that are told apart; what comes beyond them is counted together."""
 MAX_CHARACTERS: Final = 200
 """Of a library's words in a summary."""
+MAX_CAUSES: Final = 5
+"""Errors of a chain that are looked at."""
 
 _OTHERS: Final = "others"
 _log = structlog.get_logger(__name__)
@@ -112,16 +114,14 @@ class Repeats:
         return self.begin(record.levelno, kind, tell)
 
 
-def place_of(error: BaseException | None) -> tuple[str, str, int] | None:
-    """What tells two failures apart that look alike: the type of the first cause, the file and line that raised it."""
-    if error is None:
-        return None
-    seen = {id(error)}
-    while (cause := error.__cause__ or error.__context__) is not None and id(cause) not in seen:
-        error = cause
-        seen.add(id(error))
-    step = error.__traceback__
-    while step is not None and step.tb_next is not None:
-        step = step.tb_next
-    file, line = ("", 0) if step is None else (step.tb_frame.f_code.co_filename, step.tb_lineno)
-    return type(error).__qualname__, file, line
+def place_of(error: BaseException | None) -> tuple[tuple[str, str, int], ...]:
+    """What tells two failures apart that look alike: of the error and its causes the types, files and lines."""
+    places: list[tuple[str, str, int]] = []
+    while error is not None and len(places) < MAX_CAUSES:
+        step = error.__traceback__
+        while step is not None and step.tb_next is not None:
+            step = step.tb_next
+        file, line = ("", 0) if step is None else (step.tb_frame.f_code.co_filename, step.tb_lineno)
+        places.append((type(error).__qualname__, file, line))
+        error = error.__cause__ or error.__context__
+    return tuple(places)
