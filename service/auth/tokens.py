@@ -92,23 +92,25 @@ class Authenticator:
             return identity
         if authorization is not None:
             await self._refuse_again(authorization)
-        token = self._read(authorization)
-        await self._source.look_for(token.protected.get("kid"))
-        ring = self._source.ring
-        if ring is None:
-            raise KeysUnreachable(self._source.error)
-        # From here on nothing waits: what is remembered was verified with the ring that `remembered` compares.
-        self._follow_keys()
-        now, claims = self._clock(), dict[str, Any]()
+        kid, claims = None, dict[str, Any]()
         try:
+            token = self._read(authorization)
+            kid = token.protected.get("kid")
+            await self._source.look_for(kid)
+            ring = self._source.ring
+            if ring is None:
+                raise KeysUnreachable(self._source.error)
+            # From here on nothing waits: what is remembered was verified with the ring that `remembered` compares.
+            self._follow_keys()
             claims |= self._verified(token, ring)
             self._check(token.protected, claims)
             identity = self._claims.identity(claims)
         except Unauthenticated as error:
-            refused = _Refused(error.code, error.message, token.protected.get("kid"))
+            now = self._clock()
+            refused = _Refused(error.code, error.message, kid)
             self._refused.put(str(authorization), refused, now, _valid_from(claims, now))
             raise
-        self._remembered.put(str(authorization), identity, now, claims["exp"])
+        self._remembered.put(str(authorization), identity, self._clock(), claims["exp"])
         return identity
 
     async def _refuse_again(self, authorization: str) -> None:
@@ -116,7 +118,8 @@ class Authenticator:
         refused = self._refused.get(authorization, self._clock())
         if refused is None:
             return
-        await self._source.look_for(refused.kid)
+        if refused.kid is not None:
+            await self._source.look_for(refused.kid)
         if self._source.ring is self._ring:
             raise Unauthenticated(refused.code, refused.message)
 
