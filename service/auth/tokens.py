@@ -23,6 +23,7 @@ ANY_AUDIENCE = "*"
 HEADER_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 CLAIM_TYPES = frozenset({"bearer", "at+jwt"})
 ID_TOKEN_CLAIMS = frozenset({"at_hash", "c_hash", "nonce"})
+MISSING = "The request carries no bearer token."
 REFUSED_SECONDS = 5.0  # that a refusal is remembered, if nothing changes that would end it
 MAX_REFUSED = 1024 * 1024  # characters of all refused headers together
 UNREADABLE = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
@@ -90,8 +91,9 @@ class Authenticator:
         identity = self.remembered(authorization)
         if identity is not None:
             return identity
-        if authorization is not None:
-            await self._refuse_again(authorization)
+        if authorization is None:
+            raise Unauthenticated(Refusal.TOKEN_MISSING, MISSING)
+        await self._refuse_again(authorization)
         kid, claims = None, dict[str, Any]()
         try:
             token = self._read(authorization)
@@ -108,9 +110,9 @@ class Authenticator:
         except Unauthenticated as error:
             now = self._clock()
             refused = _Refused(error.code, error.message, kid)
-            self._refused.put(str(authorization), refused, now, _valid_from(claims, now))
+            self._refused.put(authorization, refused, now, _valid_from(claims, now))
             raise
-        self._remembered.put(str(authorization), identity, self._clock(), claims["exp"])
+        self._remembered.put(authorization, identity, self._clock(), claims["exp"])
         return identity
 
     async def _refuse_again(self, authorization: str) -> None:
@@ -129,7 +131,7 @@ class Authenticator:
             self._remembered.clear()
             self._refused.clear()
 
-    def _read(self, authorization: str | None) -> CompactSignature:
+    def _read(self, authorization: str) -> CompactSignature:
         text = _bearer(authorization)
         try:
             token = extract_compact(text.encode("ascii"), registry=self._algorithms)
@@ -176,11 +178,11 @@ class Authenticator:
             raise invalid("The token is not valid now, or its registered claims are not well formed.") from None
 
 
-def _bearer(authorization: str | None) -> str:
-    scheme, _, token = (authorization or "").strip(" ").partition(" ")
+def _bearer(authorization: str) -> str:
+    scheme, _, token = authorization.strip(" ").partition(" ")
     token = token.lstrip(" ")
     if scheme.lower() != "bearer" or not token:
-        raise Unauthenticated(Refusal.TOKEN_MISSING, "The request carries no bearer token.")
+        raise Unauthenticated(Refusal.TOKEN_MISSING, MISSING)
     if len(token) > MAX_HEADER or " " in token or not token.isascii():
         raise invalid("The token is not a signed JWT.")
     return token

@@ -1,8 +1,8 @@
 """Which HTTP status each error has, and the codes that clients can rely on: the one table of both."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from domain.errors import (
     Absent,
@@ -85,6 +85,9 @@ CODES: Final[dict[str, str]] = {
 }
 
 
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
 class BadRequest(Exception):
     """Refused before the domain was asked; like Invalid, but of another status than 400 where one is given."""
 
@@ -99,16 +102,17 @@ class MethodNotAllowed(Exception):
         super().__init__(f"allowed: {self.allowed}")
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     status: int
     message: str
     errors: list[dict[str, Any]]
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NO_HEADERS
 
 
 def failure_of(error: Exception) -> Failure | None:
     """What a client is told of an error; None where it is a fault of the service itself."""
+    if (told := _ALIKE.get(type(error))) is not None:
+        return told
     if isinstance(error, Invalid):
         return Failure(400, "The request is not valid.", [_shown(fault) for fault in error.faults])
     if isinstance(error, BadRequest):
@@ -175,3 +179,10 @@ _PLAIN: Final[dict[type[Exception], tuple[int, str, str]]] = {
     OutcomeUnknown: (503, "OUTCOME_UNKNOWN", "Whether the write was recorded could not be found out in time."),
     Unavailable: (503, "UNAVAILABLE", "The database cannot be reached."),
 }
+
+_ALIKE: Final[dict[type[Exception], Failure]] = {
+    kind: Failure(status, message, [_error(code, message)])
+    for kind, (status, code, message) in _PLAIN.items()
+    if message and status != 503
+}
+"""What is the same each time, whatever the error says."""
