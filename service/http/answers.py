@@ -98,5 +98,7 @@ def success(
 def failure(
     status: int, message: str, errors: Sequence[Mapping[str, Any]], trace_id: str, headers: Mapping[str, str]
 ) -> web.Response:
-    body = {"message": message, "errors": errors, "sent_at": orjson.Fragment(sent_at()), "trace_id": trace_id}
-    return Rendered(status, orjson.dumps(body), headers)
+    """`trace_id`: hexadecimal digits."""
+    parts = [b'{"message":', orjson.dumps(message), b',"errors":', orjson.dumps(errors), b',"sent_at":', sent_at()]
+    parts += [b',"trace_id":"', trace_id.encode(), b'"}']
+    return Rendered(status, b"".join(parts), headers)

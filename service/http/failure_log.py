@@ -7,7 +7,7 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
-from service.http.call import IDENTITY, TRACE_ID
+from service.http.call import IDENTITY
 from service.http.statuses import Failure
 from service.metrics import method_label
 from service.repeats import Repeats, place_of
@@ -28,17 +28,19 @@ class FailureLog:
     def __init__(self, repeats: Repeats) -> None:
         self._repeats = repeats
 
-    def report(self, request: web.Request, route: str, problem: Failure, cause: Exception | None) -> None:
+    def report(
+        self, request: web.Request, route: str, trace_id: str, problem: Failure, cause: Exception | None
+    ) -> None:
         """`cause`: of a failure of the service."""
         level = logging.ERROR if problem.status >= 500 else logging.WARNING
-        method, code, trace_id = method_label(request.method), str(problem.errors[0]["code"]), request[TRACE_ID]
-        kind = method, route, problem.status, code, place_of(cause)
+        method, code = method_label(request.method), problem.errors[0]["code"]
+        kind = method, route, problem.status, code, cause and place_of(cause)
         if self._repeats.count(level, kind, trace_id):
             return
         same = {"method": method, "route": route, "status": problem.status, "codes": _codes(problem)}
 
         def tell(**counted: object) -> None:
-            _log.log(level, "request_failed", **{**same, "codes": [code]}, **counted)
+            _log.log(level, "request_failed", **{**same, "codes": [str(code)]}, **counted)
 
         if self._repeats.begin(level, kind, tell, trace_id):
             _log.log(

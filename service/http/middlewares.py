@@ -22,6 +22,7 @@ from service.rate_limit import RateLimit
 
 API = "/v1/"
 
+_UNFORESEEN = Failure(500, "The service failed.", [{"code": INTERNAL, "message": "see its log"}])
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -38,6 +39,8 @@ def every_request(parts: Parts, cors: Cors, trace_of: Callable[[web.Request], st
             return preflight
         started = time.perf_counter()
         trace_id = request[TRACE_ID] = trace_of(request)
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource is not None else "unknown"
         try:
             path = request.path
             if path.startswith(API) or path == API[:-1]:
@@ -46,24 +49,15 @@ def every_request(parts: Parts, cors: Cors, trace_of: Callable[[web.Request], st
                 if not parts.rate_limit.off:
                     await _be_within(parts.rate_limit, request[IDENTITY].tenant_id)
             response = await handler(request)
-        except web.HTTPException as error:
-            problem = _of_the_router(error)
-            response = failure(problem.status, problem.message, problem.errors, trace_id, problem.headers)
-            failures.report(request, _route_of(request), problem, None)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the log the cause
-            known = failure_of(error)
-            problem = known or Failure(500, "The service failed.", [{"code": INTERNAL, "message": "see its log"}])
-            response = failure(problem.status, problem.message, problem.errors, trace_id, problem.headers)
-            failures.report(request, _route_of(request), problem, None if known and problem.status < 500 else error)
-        answered(request.method, _route_of(request), response.status, time.perf_counter() - started)
+            known = _of_the_router(error) if isinstance(error, web.HTTPException) else failure_of(error)
+            problem = known or _UNFORESEEN
+            response = failure(*problem[:3], trace_id, problem.headers)
+            failures.report(request, route, trace_id, problem, None if known and problem.status < 500 else error)
+        answered(request.method, route, response.status, time.perf_counter() - started)
         return response
 
     return answer
-
-
-def _route_of(request: web.Request) -> str:
-    resource = request.match_info.route.resource
-    return resource.canonical if resource is not None else "unknown"
 
 
 async def _sign_in(request: web.Request, parts: Parts) -> Identity:
