@@ -63,6 +63,7 @@ class RateLimit:
         tries = bool(self._away_until)
         if tries:
             self._away_until = now + AWAY_SECONDS  # this request tries, the others need not
+        allowed = True
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 allowed = await self._limiter.hit(self._item, tenant_id)
@@ -75,7 +76,7 @@ class RateLimit:
             if tries or self._away_until <= now:  # else another of those that waited has said it
                 _log.warning("rate_limit_unavailable", error=type(error).__name__)
             self._away_until = now + AWAY_SECONDS
-            return True
+            return allowed
         self._away_until = 0.0
         return allowed
 

@@ -116,7 +116,7 @@ class _Stream:
             await self._catch_up(await self._next())  # what came before it began to listen
             await self._follow()
         except (Unavailable, UnreadableEvent) as error:
-            _log.warning("stream_ended", error=str(error))
+            self._call.parts.repeats.warn(_log, "stream_ended", error=str(error))
 
     async def _catch_up(self, page: Page) -> None:
         while True:

@@ -7,8 +7,8 @@ from unittest.mock import patch
 
 import pytest
 from joserfc.jwk import ECKey
+from joserfc.jws import validate_compact
 
-from service.auth import tokens
 from service.auth.errors import Refusal, Unauthenticated
 from service.auth.remembered import REMEMBER, Remembered
 from service.auth.tokens import LEEWAY, MAX_REFUSED, REFUSED_SECONDS, Authenticator
@@ -22,13 +22,13 @@ from tests.servers.issuer import OidcIssuer
 def checked() -> Iterator[list[Any]]:
     """The tokens whose signature was checked meanwhile."""
     seen: list[Any] = []
-    check = tokens.validate_compact
+    check = validate_compact
 
     def counting(token: Any, *rest: Any, **options: Any) -> bool:
         seen.append(token)
         return check(token, *rest, **options)
 
-    with patch.object(tokens, "validate_compact", counting):
+    with patch("service.auth.tokens.validate_compact", counting):
         yield seen
 
 
