@@ -1,6 +1,7 @@
 """A process that serves: it listens, says so, and leaves in order when it is told to."""
 
 import asyncio
+import shlex
 import signal
 import sys
 from datetime import timedelta
@@ -12,7 +13,7 @@ from aiohttp import web
 from service.app import application, running
 from service.auth.minting import mint
 from service.garbage import settle
-from service.http.protocol import MAX_LINE, Runner
+from service.http.protocol import Runner
 from service.log_queue import queued_logs
 from service.settings import Settings
 
@@ -39,8 +40,6 @@ async def _serve(settings: Settings) -> None:
         runner = Runner(
             application(parts),
             access_log=None,
-            max_line_size=MAX_LINE,
-            max_field_size=MAX_LINE,
             shutdown_timeout=settings.shutdown_timeout,
             keepalive_timeout=settings.idle_timeout,
             lingering_time=LINGERING_SECONDS,
@@ -66,13 +65,17 @@ def _greet(settings: Settings, port: int) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     print(f"listening on http://{host}:{port}", flush=True)  # noqa: T201
     _log.info("listening", host=settings.host, port=port, runs=list(settings.run))
-    if "api" in settings.run and _takes_local_tokens(settings):
-        token = mint(settings, "demo", "admin", "Demo Admin", ("tenant-admin",), SAMPLE_TOKEN_LIFE)
+    if "api" in settings.run and not settings.oidc_issuer and settings.jwks_file is None:
         shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else host  # noqa: S104
-        print(f'\ncurl -H "Authorization: Bearer {token}" http://{shown}:{port}/v1/incident\n', flush=True)  # noqa: T201
+        print(_sample(settings, f"http://{shown}:{port}"), flush=True)  # noqa: T201
 
 
-def _takes_local_tokens(settings: Settings) -> bool:
-    """Where output may be kept as a log (a server's, on PostgreSQL), no token is shown."""
-    local = not settings.oidc_issuer and settings.jwks_file is None
-    return local and (not settings.postgres or sys.stdout.isatty())
+def _sample(settings: Settings, url: str) -> str:
+    """How to try it. Where output is kept, in a journal say, whoever reads that could sign in with a token in it."""
+    role = (*settings.deployer_roles, *settings.writer_roles)[:1]
+    if sys.stdout.isatty():
+        token = mint(settings, "demo", "admin", "Demo Admin", role, SAMPLE_TOKEN_LIFE)
+        return f'\ncurl -H "Authorization: Bearer {token}" {url}/v1/incident\n'
+    folder = shlex.quote(str(settings.data_dir.absolute()))
+    options = " ".join(f"--role {shlex.quote(name)}" for name in role)
+    return f"for a token: IMS_DATA_DIR={folder} ims token --tenant demo --user admin {options}".rstrip()

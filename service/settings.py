@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.attribute_types import MAX_DEFINITIONS, AttributeType, is_attribute_name
 from domain.codes import Codes
+from service.claim_path import ClaimPath
 from service.streams.address import parse
 
 Role = Literal["api", "projector", "publisher", "auditor"]
@@ -101,15 +102,49 @@ class Settings(BaseSettings):
         description="Attributes that every tenant has from the start, `name:TYPE` each.",
     )
 
-    oidc_issuer: str = Field("", description="Issuer URL of the OpenID provider; its keys are found by discovery.")
-    oidc_jwks_url: str = Field("", description="Where the keys are, if not where the issuer's discovery says.")
-    oidc_audience: str = Field("", description="Audience that a token must name (`aud` or `azp`); `*` takes any.")
+    oidc_issuer: Words = Field(
+        (),
+        description="Issuer URLs of the OpenID providers, as `iss` has them; their keys are found by discovery. Users "
+        "of the first have their own ids, those of the others have their issuer before it: add new ones at the end.",
+    )
+    oidc_jwks_url: Words = Field(
+        (), description="Where the keys are, if not where the issuer's discovery says: one for each issuer, in order."
+    )
+    oidc_audience: Words = Field(
+        (),
+        description="Audiences of which a token must name one (`aud` or `azp`; `client_id` where there is no `aud`); "
+        "`*` takes any.",
+    )
+    oidc_required_scopes: Words = Field(
+        (), description="Scopes that a provider's token must have, all of them (`scope` or `scp`)."
+    )
+    oidc_require_at_jwt: bool = Field(
+        False, description="Only tokens whose header says `typ: at+jwt` (RFC 9068) are taken."
+    )
+    token_leeway: int = Field(
+        60, ge=0, le=300, description="Seconds that the clocks of issuer and service may differ (`exp`, `nbf`, `iat`)."
+    )
     jwks_file: Path | None = Field(None, description="File with the public keys (JWKS), in place of an issuer.")
-    tenant_claim: str = Field("active_tenant.tenant_id", description="Path of the claim that names the tenant.")
+    tenant_claim: str = Field(
+        "active_tenant.tenant_id",
+        description=r"Path of the claim that names the tenant; `\.` is a dot within a name, as in the next three.",
+    )
     roles_claim: str = Field("active_tenant.roles", description="Path of the claim that lists the roles in the tenant.")
-    deployer_roles: Words = Field(("system-admin", "tenant-admin"), description="Roles that may define attributes.")
+    user_claim: str = Field("sub", description="Path of the claim with the user's id, which never changes.")
+    name_claim: str = Field(
+        "name",
+        description="Path of the claim with the name that is shown; else `name`, `preferred_username`, the user's id.",
+    )
+    deployer_roles: Words = Field(
+        ("system-admin", "tenant-admin"), description="Roles that may define attributes, and write."
+    )
     eraser_roles: Words = Field(("eraser",), description="Roles that may erase content from the log for good.")
-    read_only_roles: Words = Field((), description="A token whose roles are all among these may only read.")
+    writer_roles: Words = Field(
+        (),
+        description="Roles that may write, beside deployers. Where this and the next are empty, anybody may; else "
+        "nobody but these.",
+    )
+    read_only_roles: Words = Field((), description="Roles that never allow to write, define or erase.")
     auditor_roles: Words = Field(
         ("auditor",), description="Roles that may read the past of deleted incidents, as deployers may."
     )
@@ -128,6 +163,12 @@ class Settings(BaseSettings):
         le=3600,
         description="Seconds after which a connection is closed that has sent no whole request head.",
     )
+    max_header_size: int = Field(
+        32_768,
+        ge=8_190,
+        le=131_072,
+        description="Bytes of each request header, a token's too; let the proxy before it take as much.",
+    )
     shutdown_timeout: float = Field(8.0, gt=0, le=60, description="Seconds that requests in flight have on SIGTERM.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     otlp_endpoint: str = Field(
@@ -138,13 +179,27 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = Field("json", description="Form of the log records, on stderr.")
 
     @field_validator(
-        "run", "streams", "status_codes", "type_codes", "severity_codes", "deployer_roles", "eraser_roles",
-        "read_only_roles", "auditor_roles", "cors_origins",
+        "run", "streams", "status_codes", "type_codes", "severity_codes", "oidc_issuer", "oidc_jwks_url",
+        "oidc_audience", "oidc_required_scopes", "deployer_roles", "eraser_roles", "writer_roles", "read_only_roles",
+        "auditor_roles", "cors_origins",
         mode="before",
     )  # fmt: skip
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("writer_roles", "read_only_roles", mode="before")
+    @classmethod
+    def _names_roles(cls, value: object) -> object:
+        # It would open to anybody what it was to close.
+        if isinstance(value, str) and value.strip() and not value.strip(", "):
+            raise ValueError("names no role")
+        return value
+
+    @field_validator("tenant_claim", "roles_claim", "user_claim", "name_claim")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        return ClaimPath(value).text
 
     @field_validator("attributes", mode="before")
     @classmethod
@@ -181,6 +236,9 @@ class Settings(BaseSettings):
             raise ValueError("IMS_OIDC_AUDIENCE is required with IMS_OIDC_ISSUER (`*` takes any audience)")
         if self.oidc_issuer and self.jwks_file:
             raise ValueError("set IMS_OIDC_ISSUER or IMS_JWKS_FILE, not both")
+        both = set(self.writer_roles).intersection(self.read_only_roles)
+        if both:
+            raise ValueError(f"IMS_WRITER_ROLES and IMS_READ_ONLY_ROLES both name {', '.join(sorted(both))}")
         if not self.run:
             raise ValueError("IMS_RUN names nothing to run")
         return self

@@ -30,6 +30,7 @@ ALGORITHMS: dict[str, tuple[str, str | None]] = {
 KEY_TYPES = frozenset(key_type for key_type, _ in ALGORITHMS.values())
 PUBLIC_MEMBERS = frozenset({"kty", "kid", "alg", "use", "key_ops", "crv", "x", "y", "n", "e"})
 MAX_KEYS = 100
+MAX_TRIED = 10  # keys for one token
 MIN_RSA_MODULUS = 342  # base64url characters of 2,048 bits
 
 log = structlog.get_logger(__name__)
@@ -39,6 +40,7 @@ class PinnedAlgorithms(JWSRegistry):
     """The library's own registry would warn at each token about `EdDSA`, a name that most issuers still use."""
 
     max_header_length = 4096
+    max_payload_length = 128 * 1024
     max_signature_length = 2048
 
     def __init__(self) -> None:
@@ -53,9 +55,10 @@ class KeyRing:
     """Keys that may verify signatures; two rings are equal when they hold the same keys, in any order."""
 
     def __init__(self, keys: list[Key]) -> None:
+        self._keys = keys
+        self._without_id = {id(key) for key in keys if key.kid is None}
         for key in keys:
             key.ensure_kid()
-        self._keys = keys
         self._content = frozenset(orjson.dumps(key.as_dict(private=False), option=orjson.OPT_SORT_KEYS) for key in keys)
 
     @classmethod
@@ -84,9 +87,13 @@ class KeyRing:
         return kid is None or any(key.kid == kid for key in self._keys)
 
     def find(self, algorithm: str, kid: str | None) -> list[Key]:
-        """The keys that a token may be signed with; one that names no key is taken where only one key fits."""
-        fitting = [key for key in self._keys if kid in {None, key.kid} and _fits(key, algorithm)]
-        return fitting if kid is not None or len(fitting) == 1 else []
+        """The keys that a token may be signed with, MAX_TRIED at most: those of the id that it names, else those that
+        the issuer gave no id; all where it names none."""
+        fitting = [key for key in self._keys if _fits(key, algorithm)]
+        if kid is not None:
+            named = [key for key in fitting if key.kid == kid]
+            fitting = named or [key for key in fitting if id(key) in self._without_id]
+        return fitting[:MAX_TRIED]
 
 
 def _fits(key: Key, algorithm: str) -> bool:

@@ -1,6 +1,6 @@
 """Where keys come from: the local key, a file, or an issuer. A source keeps a ring of keys and renews it by itself.
 
-A ring that changes is replaced by another object, never altered, so a reader sees a change by comparing identities.
+A ring that changes is replaced by another object, never altered, and whoever reads it is told at once.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ import contextlib
 import os
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -28,7 +29,14 @@ DISCOVERY_PATH = "/.well-known/openid-configuration"
 log = structlog.get_logger(__name__)
 
 
+def _nothing() -> None:
+    """Nobody remembers anything of these keys."""
+
+
 class KeySource(Protocol):
+    changed: Callable[[], None]
+    """Called when the ring was replaced."""
+
     @property
     def name(self) -> str: ...
 
@@ -47,6 +55,9 @@ class KeySource(Protocol):
     async def look_for(self, kid: str | None) -> None:
         """Renews the keys where the named one is not among them, unless that was tried a moment ago."""
 
+    async def look_again(self) -> None:
+        """Renews the keys, unless that was tried a moment ago."""
+
 
 class FixedKeys:
     """Keys that do not change while the process runs."""
@@ -56,6 +67,7 @@ class FixedKeys:
     def __init__(self, name: str, ring: KeyRing) -> None:
         self.name = name
         self.ring: KeyRing | None = ring
+        self.changed: Callable[[], None] = _nothing
 
     async def start(self) -> None:
         """There is nothing to renew."""
@@ -66,6 +78,9 @@ class FixedKeys:
     async def look_for(self, kid: str | None) -> None:
         """There are no other keys."""
 
+    async def look_again(self) -> None:
+        """There are no other keys."""
+
 
 class RenewedKeys(ABC):
     """Looks by itself every so often, and when a token names an unknown key; keeps its keys while looking fails."""
@@ -74,6 +89,7 @@ class RenewedKeys(ABC):
         self.name = name
         self.ring: KeyRing | None = None
         self.error: str | None = None
+        self.changed: Callable[[], None] = _nothing
         self._refresh = refresh
         self._gap = gap
         self._retry = retry
@@ -96,8 +112,10 @@ class RenewedKeys(ABC):
                     await task
 
     async def look_for(self, kid: str | None) -> None:
-        if self.ring is not None and self.ring.knows(kid):
-            return
+        if self.ring is None or not self.ring.knows(kid):
+            await self.look_again()
+
+    async def look_again(self) -> None:
         if self._looking or time.monotonic() - self._looked_at >= self._gap:
             await self._look_once()
 
@@ -130,6 +148,7 @@ class RenewedKeys(ABC):
             self.error = None
             if ring != self.ring:
                 self.ring = ring
+                self.changed()
         finally:
             self._looked_at = time.monotonic()
 
@@ -192,8 +211,10 @@ class Issuer(RenewedKeys):
                 return url
             case {"issuer": self._issuer}:
                 raise ValueError("the discovery document has no jwks_uri")
+            case {"issuer": str(other)}:
+                raise ValueError(f"the discovery document is of the issuer {other[:200]!r}, to the letter")
             case _:
-                raise ValueError("the discovery document is not of this issuer")
+                raise ValueError("the discovery document names no issuer")
 
     async def _get(self, url: str) -> bytes:
         if self._session is None:

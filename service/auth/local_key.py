@@ -40,6 +40,18 @@ def ensure_local_key(data_dir: Path) -> RSAKey:
         raise LocalKeyUnusable(f"The signing key {path} cannot be used: {reason}.") from None
 
 
+def existing_local_key(data_dir: Path) -> RSAKey:
+    """The key that the service made; raises LocalKeyUnusable, which names the folder, where there is none."""
+    path = key_file(data_dir)
+    if not path.exists():
+        raise LocalKeyUnusable(
+            f"There is no signing key in {data_dir.absolute()}; none is made, for the service would refuse its tokens. "
+            "Run this in the folder that the service runs in, or set IMS_DATA_DIR to its data folder; the service "
+            "makes the key at its first start."
+        )
+    return ensure_local_key(data_dir)
+
+
 def public_ring(key: RSAKey) -> KeyRing:
     return KeyRing([RSAKey.import_key(key.as_dict(private=False))])
 

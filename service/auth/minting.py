@@ -10,12 +10,13 @@ from joserfc import jwt
 
 from service.auth.errors import MintingRefused, Unauthenticated
 from service.auth.identity import MAX_USER_NAME, Claims
-from service.auth.local_key import ALGORITHM, AUDIENCE, ISSUER, ensure_local_key
-from service.auth.tokens import MAX_HEADER
+from service.auth.local_key import ALGORITHM, AUDIENCE, ISSUER, existing_local_key
+from service.claim_path import ClaimPath
 from service.settings import Settings
 
 DEFAULT_LIFE = timedelta(hours=12)
 MAX_LIFE = timedelta(days=366)
+_AUTHORIZATION = "Authorization: Bearer "
 
 
 def mint(
@@ -26,7 +27,7 @@ def mint(
     roles: Collection[str] = (),
     expires: timedelta = DEFAULT_LIFE,
 ) -> str:
-    """A token that the service takes when it runs with the same settings; the key is made where there is none.
+    """A token that the service takes when it runs with the same settings.
 
     Raises MintingRefused, or LocalKeyUnusable.
     """
@@ -38,23 +39,26 @@ def mint(
     now = int(time.time())
     life = int(expires.total_seconds())
     claims: dict[str, Any] = {
-        "iss": ISSUER, "aud": AUDIENCE, "sub": user, "iat": now, "exp": now + life, "jti": str(uuid.uuid4())
+        "iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + life, "jti": str(uuid.uuid4())
     }  # fmt: skip
+    _place(claims, settings.user_claim, user)
+    claims.setdefault("sub", user)
     if name is not None:
-        claims["name"] = name
+        _place(claims, settings.name_claim, name)
     _place(claims, settings.tenant_claim, tenant)
-    if roles:
-        _place(claims, settings.roles_claim, list(roles))
+    _place(claims, settings.roles_claim, list(roles))
     _prove(settings, claims, tenant, user, name, roles)
-    key = ensure_local_key(settings.data_dir)
+    key = existing_local_key(settings.data_dir)
     token = jwt.encode({"alg": ALGORITHM, "kid": key.kid, "typ": "at+jwt"}, claims, key, [ALGORITHM])
-    if len(token) > MAX_HEADER:
-        raise MintingRefused(f"The token would be longer than {MAX_HEADER} characters.")
+    if len(_AUTHORIZATION) + len(token) > settings.max_header_size:
+        raise MintingRefused(
+            f"The token would not fit into a header of IMS_MAX_HEADER_SIZE bytes, {settings.max_header_size}."
+        )
     return token
 
 
 def _place(claims: dict[str, Any], path: str, value: object) -> None:
-    *folders, last = path.split(".")
+    *folders, last = ClaimPath(path).names
     folder: Any = claims
     for name in folders:
         folder = folder.setdefault(name, {}) if isinstance(folder, dict) else None

@@ -7,10 +7,11 @@ from uuid import UUID
 
 from aiohttp import web
 
-from domain.errors import Absent, Fault, Forbidden
+from domain.errors import Absent, Fault
 from domain.event import Act, Json, Kept
 from domain.incident import Incident
 from projections.read_models import ReadModels
+from service.auth.errors import RoleMissing
 from service.auth.identity import Identity
 from service.commands import Done
 from service.http.answers import success
@@ -44,15 +45,15 @@ class Call:
 
     def may_write(self) -> None:
         if not self.identity.may_write:
-            raise Forbidden("this token may only read")
+            raise RoleMissing("this token may only read: a role of IMS_WRITER_ROLES or IMS_DEPLOYER_ROLES is needed")
 
     def may_define(self) -> None:
         if not self.identity.may_define:
-            raise Forbidden("only a deployer may define attributes")
+            raise RoleMissing("only a deployer may define attributes: a role of IMS_DEPLOYER_ROLES is needed")
 
     def may_erase(self) -> None:
         if not self.identity.may_erase:
-            raise Forbidden("only an eraser may erase")
+            raise RoleMissing("only an eraser may erase: a role of IMS_ERASER_ROLES is needed")
 
     async def body(self) -> dict[str, Json]:
         """The body as a JSON object; nothing counts as an empty one."""

@@ -14,7 +14,7 @@ from domain.errors import Fault, Invalid
 from projections.cloud_events import Published
 from projections.database import Unavailable
 from projections.states import TOPICS
-from service.auth.errors import KeysUnreachable, Unauthenticated
+from service.auth.errors import KeysUnreachable, ScopeMissing, Unauthenticated
 from service.http.answers import COMMON, success
 from service.http.call import MAX_POSITION_DIGITS, Call
 from service.http.parameters import UUID_PATTERN
@@ -159,7 +159,7 @@ class _Stream:
         """The keys may have been withdrawn; while they are out of reach, the token is taken for what it was."""
         try:
             await self._call.parts.authenticator.authenticate(self._call.request.headers.get("Authorization"))
-        except Unauthenticated:
+        except (Unauthenticated, ScopeMissing):
             return False
         except KeysUnreachable:
             return True

@@ -9,7 +9,7 @@ from opentelemetry.trace import get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from domain.errors import Absent, Fault
-from service.auth.errors import Refusal, Unauthenticated
+from service.auth.errors import malformed
 from service.auth.identity import Identity
 from service.http.answers import failure
 from service.http.call import IDENTITY, TRACE_ID
@@ -63,7 +63,7 @@ def every_request(parts: Parts, cors: Cors, trace_of: Callable[[web.Request], st
 async def _sign_in(request: web.Request, parts: Parts) -> Identity:
     """All of the API, unknown paths too, is for those with a token."""
     if len(request.headers.getall(hdrs.AUTHORIZATION, [])) > 1:
-        raise Unauthenticated(Refusal.TOKEN_INVALID, "The request carries several Authorization headers.")
+        raise malformed("The request carries several Authorization headers.")
     return await parts.authenticator.authenticate(request.headers.get(hdrs.AUTHORIZATION))
 
 

@@ -20,13 +20,14 @@ from service.settings import Settings
 
 _SCHEMAS: Final = "#/components/schemas/"
 _JSON: Final = "application/json"
-_ALWAYS: Final = (400, 401, 429, 500, 503)
+_ALWAYS: Final = (400, 401, 403, 414, 429, 431, 500, 503)
 _WITH_BODY: Final = (408, 413, 415)
 _STATUS_WORDS: Final = {
     400: "Not valid", 401: "Not signed in", 403: "Not allowed", 404: "Not there", 405: "Not a method of this path",
     406: "Not in this format", 408: "Too slow", 409: "At odds with what is there", 412: "Another version",
-    413: "Too large", 415: "Not JSON", 422: "Another request under this key", 429: "Too many requests",
-    500: "A fault of the service", 503: "Something that the service needs is away",
+    413: "Too large", 414: "Too long an address", 415: "Not JSON", 422: "Another request under this key",
+    429: "Too many requests", 431: "Too large a header", 500: "A fault of the service",
+    503: "Something that the service needs is away",
 }  # fmt: skip
 _HEADERS: Final = {
     "ETag": ("The version, as If-Match takes it.", '^"[0-9]+"$'),
@@ -148,7 +149,7 @@ def _responses(route: Route) -> dict[str, Any]:
     if "format" in route.query:
         statuses.add(406)
     if route.method != "GET":
-        statuses |= {403, 409, 422, *_WITH_BODY}
+        statuses |= {409, 422, *_WITH_BODY}
     if route.locked:
         statuses.add(412)
     content = _EVENTS[route.path] if route.answer is None else _content(route.answer)
@@ -163,7 +164,9 @@ def _responses(route: Route) -> dict[str, Any]:
 def _failure(status: int) -> dict[str, Any]:
     codes = [code for code in CODES if status_of(code) == status]
     only = {"properties": {"errors": {"items": {"properties": {"code": {"enum": codes}}}}}}
-    names = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}.get(status, [])
+    names = {401: ["WWW-Authenticate"], 403: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}.get(
+        status, []
+    )
     lines = [f"- `{code}`: {CODES[code].partition(': ')[2]}" for code in codes]
     return {
         "description": "\n".join([_STATUS_WORDS[status], "", *lines]),

@@ -1,8 +1,11 @@
 """What the HTTP parser refuses is answered in the form of all failures, and nothing that was sent gets into the log."""
 
+import re
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.streams import EMPTY_PAYLOAD
 
 from service.http.answers import failure
 from service.http.entrance import ENTRANCE
@@ -11,9 +14,91 @@ from service.parts import PARTS
 from service.randomness import random_trace_id
 
 MAX_LINE: Final = 8190
-"""Bytes of the request line, and of each header."""
+"""Bytes of the request line."""
+MAX_HEADERS: Final = 128
+"""Headers of a request."""
+ALL_HEADERS: Final = 2
+"""Times what one header may have: as much as all of a request have together."""
 
-_MESSAGE: Final = f"not HTTP as it is taken here; the request line and each header may have {MAX_LINE} bytes"
+_KEPT: Final = 256
+"""Bytes of a line that is not complete yet: enough for a header's name."""
+_REQUEST_LINE: Final = re.compile(rb"[A-Z]+ ")
+_HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}):")
+_TOO_MANY: Final = "Too many headers"
+
+
+class TooLong(BadHttpMessage):
+    """A line of a request's head is over its limit. `header` is the header's name, as far as it is known."""
+
+    def __init__(self, status: int, header: str = "") -> None:
+        super().__init__("too long")
+        self.status, self.header = status, header
+
+
+class HeadParser:
+    """aiohttp's parser, which says that a line is too long but not which: that is read from what it was fed.
+
+    `limit`: bytes of a whole head, of which that parser would keep as much as comes.
+    """
+
+    def __init__(self, parser: Any, limit: int) -> None:
+        self._parser, self._feed, self._limit = parser, parser.feed_data, limit
+        self.message_consumed = parser.message_consumed
+        self._body: Any = EMPTY_PAYLOAD
+        self._head = 0
+        """Bytes of a head that is not complete yet."""
+        self._line, self._length = b"", 0
+        """The line that is not complete yet: its beginning, and how long it is."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._parser, name)
+
+    def feed_data(self, data: bytes) -> Any:
+        try:
+            fed = self._feed(data)
+        except LineTooLong:
+            raise self._of_the_longest_line(data) from None
+        except BadHttpMessage as error:
+            if error.message.startswith(_TOO_MANY):
+                raise TooLong(431) from None
+            raise
+        messages = fed[0]
+        if messages:
+            if self._head + len(data) > self._limit and any(_size_of(head) > self._limit for head, _ in messages):
+                raise TooLong(431)
+            self._body, self._head = messages[-1][1], 0
+        elif self._body.is_eof():
+            self._head += len(data)
+            if self._head > self._limit:
+                raise TooLong(431)
+        if data.endswith(b"\r\n\r\n"):
+            self._line, self._length = b"", 0
+        else:
+            self._keep(data)
+        return fed
+
+    def _keep(self, data: bytes) -> None:
+        start = data.rfind(b"\n") + 1
+        if start:
+            self._line, self._length = data[start : start + _KEPT], len(data) - start
+        else:
+            self._line = (self._line + data[:_KEPT])[:_KEPT]
+            self._length += len(data)
+
+    def _of_the_longest_line(self, data: bytes) -> TooLong:
+        first, *others = data.split(b"\n")
+        length, line = self._length + len(first), self._line + first[:_KEPT]
+        for other in others:
+            if len(other) > length:
+                length, line = len(other), other
+        if _REQUEST_LINE.match(line):
+            return TooLong(414)
+        found = _HEADER.match(line)
+        return TooLong(431, found[1].decode() if found else "")
+
+
+def _size_of(head: Any) -> int:
+    return sum(len(name) + len(value) for name, value in head.raw_headers)
 
 
 class Protocol(web.RequestHandler):
@@ -21,9 +106,10 @@ class Protocol(web.RequestHandler):
 
     __slots__ = ("_failures",)
 
-    def __init__(self, *args: Any, failures: FailureLog, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(self, *arguments: Any, failures: FailureLog, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self._failures = failures
+        self._parser: Any = HeadParser(self._parser, ALL_HEADERS * self.max_field_size)
 
     def handle_error(
         self,
@@ -35,11 +121,22 @@ class Protocol(web.RequestHandler):
         if status >= 500 or request.writer.output_size:
             return super().handle_error(request, status, exc, message)
         trace_id = random_trace_id()
-        self._failures.malformed(status, "REQUEST_INVALID", trace_id)
-        error = {"code": "REQUEST_INVALID", "message": _MESSAGE}
+        error = {"code": "REQUEST_INVALID", "message": "not HTTP as it is taken here"}
+        if isinstance(exc, TooLong):
+            status, error = exc.status, _too_long(exc, self.max_field_size)
+        self._failures.malformed(status, error["code"], trace_id)
         response = failure(status, "The request is not valid.", [error], trace_id, {})
         response.force_close()
         return response
+
+
+def _too_long(error: TooLong, limit: int) -> dict[str, str]:
+    if error.status == 414:
+        return {"code": "URI_TOO_LONG", "message": f"the request line may have {MAX_LINE} bytes"}
+    text = f"each header may have {limit} bytes, all together {ALL_HEADERS * limit}, and there may be {MAX_HEADERS}"
+    if not error.header:
+        return {"code": "HEADER_TOO_LARGE", "message": text}
+    return {"code": "HEADER_TOO_LARGE", "message": f"{error.header} is too large: {text}", "field": error.header}
 
 
 class _Server(web.Server):
@@ -52,15 +149,16 @@ class _Server(web.Server):
 
 
 class Runner(web.AppRunner):
-    """Serves the application over this protocol."""
+    """Serves the application over this protocol, with the limits of its settings."""
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        entrance = self.app[ENTRANCE]
+        entrance, settings = self.app[ENTRANCE], self.app[PARTS].settings
+        limits = {"max_line_size": MAX_LINE, "max_field_size": settings.max_header_size, "max_headers": MAX_HEADERS}
         return _Server(
             entrance.open(server.request_handler),
             request_factory=server.request_factory,
             handler_cancellation=server.handler_cancellation,
             failures=FailureLog(self.app[PARTS].repeats),
-            **server._kwargs,  # noqa: SLF001 - aiohttp has no public way to name the protocol's class
+            **(server._kwargs | limits),  # noqa: SLF001 - aiohttp has no public way to name the protocol's class
         )

@@ -168,7 +168,7 @@ ROUTES = (
 _REQUIRED: Final[dict[str, Callable[[Call], None]]] = {
     "write": Call.may_write, "define": Call.may_define, "erase": Call.may_erase,
 }  # fmt: skip
-"""What a route's role asks of the call; it raises Forbidden."""
+"""What a route's role asks of the call; it raises RoleMissing."""
 
 
 def add_routes(app: web.Application, parts: Parts) -> None:

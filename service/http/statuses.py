@@ -17,7 +17,8 @@ from domain.errors import (
 )
 from projections.database import Unavailable
 from service.audit.errors import CheckpointPending
-from service.auth.errors import KeysUnreachable, Unauthenticated
+from service.auth.challenge import INSUFFICIENT_SCOPE, challenge
+from service.auth.errors import KeysUnreachable, RoleMissing, ScopeMissing, Unauthenticated
 from service.commands import CommandErased, Contended, ContentErased, KeyReused
 from service.freshness import NotFresh
 from service.store.log import OutcomeUnknown, Overloaded
@@ -44,6 +45,7 @@ CODES: Final[dict[str, str]] = {
     "FIELD_NOT_ERASABLE": "400: this cannot be erased; the message lists what can",
     "FORBIDDEN": "403: the user may not do this",
     "HEADER_INVALID": "400: a header does not have its form",
+    "HEADER_TOO_LARGE": "431: a header is over the limit, which the message gives, or there are too many",
     "IDEMPOTENCY_KEY_REUSED": "422: the key came with another request before",
     "INTERNAL": "500: a fault of the service; its log has more under the same trace_id",
     "JSON_INVALID": "400: not JSON as RFC 8259 has it, or a number beyond 64 bits",
@@ -67,8 +69,9 @@ CODES: Final[dict[str, str]] = {
     "RATE_LIMITED": "429: the tenant sent too many requests",
     "READ_MODEL_BEHIND": "503: the read model did not reach what was written in time; try again",
     "READERS_LIMIT": "503: this process serves as many streams as it may; try again",
-    "REQUEST_INVALID": "400: not HTTP as it is taken here: a request line or a header over 8190 bytes, say",
+    "REQUEST_INVALID": "400: not HTTP as it is taken here",
     "REQUEST_TIMEOUT": "408: the body did not arrive in time",
+    "SCOPE_MISSING": "403: the token lacks a scope that the deployment requires",
     "TENANT_MISSING": "401: the token names no tenant",
     "TEXT_EMPTY": "400: the text needs a character that is not a space",
     "TEXT_INVALID": "400: the text has U+0000 or a lone surrogate",
@@ -80,6 +83,7 @@ CODES: Final[dict[str, str]] = {
     "TYPE_INVALID": "400: a value of another type is needed",
     "TYPE_UNSUPPORTED": "415: the body is not JSON",
     "UNAVAILABLE": "503: the database cannot be reached; nothing was changed",
+    "URI_TOO_LONG": "414: the request line is over 8190 bytes",
     "VERSION_UNKNOWN": "400: the incident has no such version; the message gives the range",
     "WRONG_PATH": "400: this body belongs to another path, which the message names",
 }
@@ -118,9 +122,12 @@ def failure_of(error: Exception) -> Failure | None:
     if isinstance(error, BadRequest):
         return Failure(error.status, "The request is not valid.", [_shown(error.fault)], error.headers)
     if isinstance(error, Unauthenticated):
-        return Failure(401, error.message, [_error(error.code, error.message)], {"WWW-Authenticate": "Bearer"})
+        headers = {"WWW-Authenticate": challenge(error.error, error.message)}
+        return Failure(401, error.message, [_error(error.code, error.message)], headers)
     if isinstance(error, MethodNotAllowed):
         return Failure(405, str(error), [_error("METHOD_NOT_ALLOWED", str(error))], {"Allow": error.allowed})
+    if isinstance(error, RoleMissing | ScopeMissing):
+        return _insufficient(error)
     if isinstance(error, Stale):
         return _stale(error)
     for kind, (status, code, message) in _PLAIN.items():
@@ -137,6 +144,13 @@ def code_of(error: Exception) -> str:
     """The code of the first thing that is wrong."""
     known = failure_of(error)
     return str(known.errors[0]["code"]) if known is not None else INTERNAL
+
+
+def _insufficient(error: RoleMissing | ScopeMissing) -> Failure:
+    """A scope can be asked for at the issuer; a role is given by people."""
+    text = str(error)
+    code, scopes = ("SCOPE_MISSING", error.scopes) if isinstance(error, ScopeMissing) else ("FORBIDDEN", ())
+    return Failure(403, text, [_error(code, text)], {"WWW-Authenticate": challenge(INSUFFICIENT_SCOPE, text, scopes)})
 
 
 def _stale(error: Stale) -> Failure:

@@ -41,7 +41,7 @@ def unexpressed(route: Route) -> list[Unexpressed]:
 
 def _of_the_query(route: Route) -> Iterator[Unexpressed]:
     if len(route.query) > 1:
-        yield Unexpressed(f"The request line has at most {MAX_LINE} bytes.", ("REQUEST_INVALID",))
+        yield Unexpressed(f"The request line has at most {MAX_LINE} bytes.", ("URI_TOO_LONG",))
     if route.path == CONSISTENCY_PATH:
         yield Unexpressed("`from` is at most `to`.", ("PARAMETER_INVALID",), "from")
         yield Unexpressed("The tree has so many leaves.", ("POSITION_UNKNOWN",), "to")

@@ -10,7 +10,8 @@ import pytest
 from service.auth.identity import Claims
 from service.auth.key_sources import Issuer
 from service.auth.sign_in import authenticator
-from service.auth.tokens import Authenticator
+from service.auth.token_rules import TokenRules
+from service.auth.tokens import Authenticator, TrustedIssuer
 from service.settings import Settings
 from tests.servers.issuer import AUDIENCE, OidcIssuer
 
@@ -51,7 +52,7 @@ async def start_looking(issuer: OidcIssuer) -> AsyncIterator[Start]:
             source = Issuer(issuer.url, refresh=refresh, gap=gap, retry=retry)
             settings = Settings(oidc_issuer=issuer.url, oidc_audience=AUDIENCE)
             return await services.enter_async_context(
-                Authenticator(source, Claims(settings), issuer.url, settings.oidc_audience)
+                Authenticator([TrustedIssuer(issuer.url, source)], Claims(settings), TokenRules((AUDIENCE,)))
             )
 
         yield start_looking

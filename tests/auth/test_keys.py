@@ -17,7 +17,8 @@ from service.auth.errors import KeysUnreachable, Refusal
 from service.auth.identity import Claims
 from service.auth.key_ring import KeyRing
 from service.auth.key_sources import MAX_DOCUMENT, KeyFile
-from service.auth.tokens import Authenticator
+from service.auth.token_rules import TokenRules
+from service.auth.tokens import Authenticator, TrustedIssuer
 from service.settings import InvalidSettings, Settings
 from tests.auth.conftest import Start
 from tests.auth.outcomes import PATIENT, let_in, refusal
@@ -184,6 +185,10 @@ async def test_an_address_of_the_keys_that_is_set_needs_no_discovery(start: Star
     assert issuer.requests[DISCOVERY] == 0
 
 
+def reading(file: Path) -> Authenticator:
+    return Authenticator([TrustedIssuer(None, KeyFile(file, refresh=0.02))], Claims(Settings()), TokenRules(()))
+
+
 class TestAFileOfKeys:
     @pytest.fixture
     def file(self, tmp_path: Path, issuer: OidcIssuer) -> Path:
@@ -201,7 +206,7 @@ class TestAFileOfKeys:
         assert await refusal(service, issuer.bearer(aud="another")) is Refusal.TOKEN_INVALID
 
     async def test_it_is_read_again_when_it_changes(self, issuer: OidcIssuer, file: Path) -> None:
-        async with Authenticator(KeyFile(file, refresh=0.02), Claims(Settings()), None, None) as service:
+        async with reading(file) as service:
             old = issuer.bearer()
             await let_in(service, old)
             issuer.add_key("second")
@@ -214,7 +219,7 @@ class TestAFileOfKeys:
             assert await refusal(service, old) is Refusal.TOKEN_INVALID
 
     async def test_its_keys_are_kept_while_it_is_broken(self, issuer: OidcIssuer, file: Path) -> None:
-        async with Authenticator(KeyFile(file, refresh=0.02), Claims(Settings()), None, None) as service:
+        async with reading(file) as service:
             file.write_bytes(issuer.jwks()[:100])
             await eventually(lambda: service.status()["error"] is not None)
             await let_in(service, issuer.bearer())

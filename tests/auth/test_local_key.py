@@ -36,6 +36,13 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path / "data")
 
 
+@pytest.fixture
+def with_key(settings: Settings) -> Settings:
+    """Of a service that was started before."""
+    ensure_local_key(settings.data_dir)
+    return settings
+
+
 class TestTheFile:
     def test_only_its_owner_can_read_it(self, settings: Settings) -> None:
         authenticator(settings)
@@ -43,10 +50,10 @@ class TestTheFile:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert [path.name for path in settings.data_dir.iterdir()] == [file.name]
 
-    async def test_a_token_outlives_a_restart(self, settings: Settings) -> None:
-        token = f"Bearer {mint(settings, 'acme', 'u-1')}"
+    async def test_a_token_outlives_a_restart(self, with_key: Settings) -> None:
+        token = f"Bearer {mint(with_key, 'acme', 'u-1')}"
         for _ in range(2):
-            async with authenticator(settings) as service:
+            async with authenticator(with_key) as service:
                 await let_in(service, token)
 
     def test_processes_that_start_at_once_get_the_same_key(self, tmp_path: Path) -> None:
@@ -101,23 +108,41 @@ class TestTheFile:
 
 
 class TestMinting:
-    async def test_what_was_asked_for_is_what_the_service_reads(self, settings: Settings) -> None:
-        token = mint(settings, "acme", "u-1", "Ann", ["tenant-admin", "x"], timedelta(minutes=5))
-        async with authenticator(settings) as service:
+    async def test_what_was_asked_for_is_what_the_service_reads(self, with_key: Settings) -> None:
+        token = mint(with_key, "acme", "u-1", "Ann", ["tenant-admin", "x"], timedelta(minutes=5))
+        async with authenticator(with_key) as service:
             identity = await let_in(service, f"Bearer {token}")
         assert (identity.tenant_id, identity.user_id, identity.user_name) == ("acme", "u-1", "Ann")
         assert identity.roles == {"tenant-admin", "x"}
         assert identity.may_define
 
-    async def test_other_claim_paths(self, tmp_path: Path) -> None:
-        settings = Settings(data_dir=tmp_path, tenant_claim="https://ims.example/tenant", roles_claim="groups")
-        token = mint(settings, "acme", "u-1", roles=["system-admin"])
+    @pytest.mark.parametrize(
+        "paths",
+        [
+            {"tenant_claim": "https://ims.example/tenant", "roles_claim": "groups"},
+            {"tenant_claim": r"a\.b.c", "roles_claim": "scope", "user_claim": "oid", "name_claim": "user.name"},
+        ],
+        ids=str,
+    )
+    async def test_other_claim_paths(self, with_key: Settings, paths: dict[str, str]) -> None:
+        settings = Settings(data_dir=with_key.data_dir, **paths)  # type: ignore[arg-type]
+        token = mint(settings, "acme", "u-1", "Ann", roles=["system-admin"])
         async with authenticator(settings) as service:
             identity = await let_in(service, f"Bearer {token}")
-        assert (identity.tenant_id, identity.user_name, identity.may_define) == ("acme", "u-1", True)
+        assert (identity.tenant_id, identity.user_id, identity.user_name) == ("acme", "u-1", "Ann")
+        assert identity.may_define
+
+    def test_where_there_is_no_key_none_is_made_and_the_folder_is_named(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(LocalKeyUnusable, match=rf"no signing key in {tmp_path}/\.ims; .*IMS_DATA_DIR"):
+            mint(Settings(), "acme", "u-1")
+        assert list(tmp_path.iterdir()) == []
 
     async def test_a_key_of_another_installation(self, settings: Settings, tmp_path: Path) -> None:
         other = Settings(data_dir=tmp_path / "other")
+        ensure_local_key(other.data_dir)
         async with authenticator(settings) as service:
             assert await refusal(service, f"Bearer {mint(other, 'acme', 'u-1')}") is Refusal.TOKEN_INVALID
 
@@ -133,10 +158,10 @@ class TestMinting:
                 await refusal(service, f"Bearer {signed(key, good | wrong, header)}")
 
     async def test_where_an_issuer_is_set_the_local_key_counts_nothing(
-        self, settings: Settings, issuer: OidcIssuer
+        self, with_key: Settings, issuer: OidcIssuer
     ) -> None:
-        token = mint(settings, "acme", "u-1")
-        production = Settings(data_dir=settings.data_dir, oidc_issuer=issuer.url, oidc_audience="*")
+        token = mint(with_key, "acme", "u-1")
+        production = Settings(data_dir=with_key.data_dir, oidc_issuer=(issuer.url,), oidc_audience=("*",))
         async with authenticator(production) as service:
             assert await refusal(service, f"Bearer {token}") is Refusal.TOKEN_INVALID
         with pytest.raises(MintingRefused, match="IMS_OIDC_ISSUER"):
@@ -169,10 +194,10 @@ class TestMinting:
         ],
         ids=str,
     )
-    def test_what_no_token_can_say(self, settings: Settings, asked: dict[str, Any]) -> None:
+    def test_what_no_token_can_say(self, with_key: Settings, asked: dict[str, Any]) -> None:
         make: Callable[..., str] = mint
         with pytest.raises(MintingRefused):
-            make(**({"settings": settings, "tenant": "acme", "user": "u-1"} | asked))
+            make(**({"settings": with_key, "tenant": "acme", "user": "u-1"} | asked))
 
     @pytest.mark.parametrize(
         ("tenant_claim", "roles_claim"), [("sub", "roles"), ("exp", "roles"), ("iss.x", "roles"), ("t", "t.roles")]

@@ -11,7 +11,8 @@ from joserfc.jws import validate_compact
 
 from service.auth.errors import Refusal, Unauthenticated
 from service.auth.remembered import REMEMBER, Remembered
-from service.auth.tokens import LEEWAY, MAX_REFUSED, REFUSED_SECONDS, Authenticator
+from service.auth.token_rules import LEEWAY
+from service.auth.tokens import MAX_REFUSED, REFUSED_SECONDS, Authenticator
 from tests.auth.conftest import Start
 from tests.auth.outcomes import let_in, refusal
 from tests.auth.test_tokens import Clock, with_clock

@@ -14,13 +14,15 @@ from service.auth.errors import Unauthenticated
 from service.auth.identity import Claims, Identity
 from service.auth.key_ring import ALGORITHMS, KeyRing
 from service.auth.key_sources import FixedKeys
-from service.auth.tokens import Authenticator
+from service.auth.token_rules import TokenRules
+from service.auth.tokens import Authenticator, TrustedIssuer
 from service.settings import Settings
 from tests.auth.outcomes import PATIENT
 
 KEY = ECKey.generate_key("P-256", {"kid": "k"})
 HEADER = {"alg": "ES256", "kid": "k"}
-SERVICE = Authenticator(FixedKeys("keys", KeyRing([KEY])), Claims(Settings()), "https://issuer.example", "ims")
+KEYS = TrustedIssuer("https://issuer.example", FixedKeys("keys", KeyRing([KEY])))
+SERVICE = Authenticator([KEYS], Claims(Settings()), TokenRules(("ims",)))
 GOOD = {
     "iss": "https://issuer.example",
     "aud": "ims",

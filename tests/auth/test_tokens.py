@@ -14,10 +14,11 @@ from joserfc.util import urlsafe_b64encode
 
 from service.auth.errors import Refusal
 from service.auth.identity import Claims, Identity
-from service.auth.key_ring import KeyRing
+from service.auth.key_ring import MAX_TRIED, KeyRing
 from service.auth.key_sources import FixedKeys
 from service.auth.remembered import REMEMBER, Remembered
-from service.auth.tokens import LEEWAY, MAX_HEADER, Authenticator
+from service.auth.token_rules import LEEWAY, TokenRules
+from service.auth.tokens import MAX_TOKEN, Authenticator, TrustedIssuer
 from service.settings import Settings
 from tests.auth.conftest import Start
 from tests.auth.outcomes import let_in, refusal
@@ -36,7 +37,7 @@ class Clock:
 
 def with_clock(issuer: OidcIssuer, clock: Clock) -> Authenticator:
     keys = FixedKeys("keys", KeyRing.read(issuer.jwks()))
-    return Authenticator(keys, Claims(Settings()), issuer.url, AUDIENCE, clock)
+    return Authenticator([TrustedIssuer(issuer.url, keys)], Claims(Settings()), TokenRules((AUDIENCE,)), clock)
 
 
 def by_hand(header: object, claims: object, secret: bytes = b"") -> str:
@@ -73,7 +74,7 @@ async def test_two_tokens(issuer: OidcIssuer, service: Authenticator) -> None:
 
 
 async def test_a_token_that_is_too_long(issuer: OidcIssuer, service: Authenticator) -> None:
-    assert await refusal(service, issuer.bearer(ballast="x" * MAX_HEADER)) is Refusal.TOKEN_INVALID
+    assert await refusal(service, issuer.bearer(ballast="x" * MAX_TOKEN)) is Refusal.TOKEN_INVALID
 
 
 async def test_deeply_nested_json(service: Authenticator) -> None:
@@ -102,6 +103,29 @@ class TestTimes:
 
     async def test_not_yet_valid(self, issuer: OidcIssuer, service: Authenticator) -> None:
         assert await refusal(service, issuer.bearer(nbf=int(time.time()) + LEEWAY + 5)) is Refusal.TOKEN_INVALID
+
+    @pytest.mark.parametrize("claim", ["iat", "nbf"])
+    async def test_clocks_may_differ_by_a_minute_or_as_the_setting_says(
+        self, issuer: OidcIssuer, service: Authenticator, start: Start, claim: str
+    ) -> None:
+        now = int(time.time())
+        ahead: dict[str, Any] = {claim: now + 20}
+        far_ahead: dict[str, Any] = {claim: now + 120}
+        await let_in(service, issuer.bearer(**ahead))
+        assert await refusal(service, issuer.bearer(**far_ahead)) is Refusal.TOKEN_INVALID
+        strict = await start(token_leeway=0)
+        assert await refusal(strict, issuer.bearer(**ahead)) is Refusal.TOKEN_INVALID
+        await let_in(await start(token_leeway=300), issuer.bearer(**far_ahead))
+
+    async def test_so_they_may_for_the_expiry(self, issuer: OidcIssuer, service: Authenticator, start: Start) -> None:
+        now = int(time.time())
+        await service.authenticate(issuer.bearer(exp=now - 20))
+        assert await refusal(await start(token_leeway=0), issuer.bearer(exp=now - 20)) is Refusal.TOKEN_EXPIRED
+        await (await start(token_leeway=300)).authenticate(issuer.bearer(exp=now - 120))
+
+    @pytest.mark.parametrize("exp", [1e308, 2**63, 10**18 + 0.5])
+    async def test_a_far_expiry(self, issuer: OidcIssuer, service: Authenticator, exp: float) -> None:
+        await let_in(service, issuer.bearer(exp=exp))
 
     async def test_valid_in_less_than_clocks_differ(self, issuer: OidcIssuer, service: Authenticator) -> None:
         await let_in(service, issuer.bearer(nbf=int(time.time()) + LEEWAY - 3))
@@ -220,8 +244,15 @@ class TestAlgorithms:
 
     async def test_a_key_that_the_token_brings_along(self, issuer: OidcIssuer, service: Authenticator) -> None:
         own = ECKey.generate_key("P-256", {"kid": "first", "alg": "ES256"})
-        header = {"jwk": own.as_dict(private=False), "jku": f"{issuer.url}/jwks"}
-        assert await refusal(service, issuer.bearer(header, own)) is Refusal.TOKEN_INVALID
+        public = own.as_dict(private=False)
+        for header in (
+            {"jwk": public},
+            {"jku": f"{issuer.url}/own"},
+            {"x5u": f"{issuer.url}/own"},
+            {"kid": None, "jwk": public},
+        ):
+            assert await refusal(service, issuer.bearer(header, own)) is Refusal.TOKEN_INVALID
+        assert set(issuer.requests) <= {"/jwks", "/.well-known/openid-configuration"}
 
     async def test_a_header_that_must_be_understood(self, issuer: OidcIssuer, service: Authenticator) -> None:
         for header in ({"crit": ["b64"], "b64": False}, {"crit": 1}, {"crit": ["later"], "later": 1}):
@@ -265,13 +296,52 @@ async def test_the_same_key_id_of_another_issuer(issuer: OidcIssuer, service: Au
         assert await refusal(service, other.bearer(iss=issuer.url)) is Refusal.TOKEN_INVALID
 
 
-async def test_without_a_key_id_the_only_key_is_meant(issuer: OidcIssuer, start_looking: Start) -> None:
+async def test_without_a_key_id_each_key_that_fits_is_tried(issuer: OidcIssuer, start: Start) -> None:
+    keys = [issuer.add_key(f"key-{n}") for n in range(MAX_TRIED + 1)]
+    issuer.jwks_text = orjson.dumps({"keys": [key.as_dict(private=False) for key in keys]})
+    service = await start()
+    for key in keys[:MAX_TRIED]:
+        await let_in(service, issuer.bearer({"kid": None}, key))
+    assert await refusal(service, issuer.bearer({"kid": None}, keys[MAX_TRIED])) is Refusal.TOKEN_INVALID
+    await let_in(service, issuer.bearer({}, keys[MAX_TRIED]))
+    stranger = ECKey.generate_key("P-256", {"alg": "ES256"})
+    assert await refusal(service, issuer.bearer({"kid": None}, stranger)) is Refusal.TOKEN_INVALID
+
+
+async def test_without_a_key_id_a_new_key_is_looked_for(issuer: OidcIssuer, start_looking: Start) -> None:
     service = await start_looking()
-    token = issuer.bearer({"kid": None})
-    await let_in(service, token)
+    await let_in(service, issuer.bearer({"kid": None}))
     issuer.add_key("second")
+    await let_in(service, issuer.bearer({"kid": None}))
+
+
+async def test_without_a_key_id_strangers_do_not_ask_the_issuer_often(
+    issuer: OidcIssuer, service: Authenticator
+) -> None:
     await let_in(service, issuer.bearer())
-    assert await refusal(service, token) is Refusal.TOKEN_INVALID
+    stranger = ECKey.generate_key("P-256", {"alg": "ES256"})
+    for number in range(20):
+        await refusal(service, issuer.bearer({"kid": None}, stranger, sub=f"u-{number}"))
+    assert issuer.requests["/jwks"] == 1
+
+
+async def test_keys_of_one_id_are_all_tried(issuer: OidcIssuer, start: Start) -> None:
+    keys: list[Key] = [ECKey.generate_key("P-256", {"kid": "same", "alg": "ES256"}) for _ in range(2)]
+    keys.append(RSAKey.generate_key(2048, {"kid": "same"}))
+    issuer.jwks_text = orjson.dumps({"keys": [key.as_dict(private=False) for key in keys]})
+    service = await start()
+    for key in keys:
+        await let_in(service, issuer.bearer({"kid": "same", "alg": key.get("alg") or "RS256"}, key))
+
+
+async def test_a_key_that_the_issuer_gives_no_id_fits_any(issuer: OidcIssuer, start: Start) -> None:
+    key = issuer.keys["first"]
+    public = key.as_dict(private=False)
+    del public["kid"]
+    issuer.jwks_text = orjson.dumps({"keys": [public]})
+    service = await start()
+    await let_in(service, issuer.bearer())
+    await let_in(service, issuer.bearer({"kid": None}))
 
 
 async def test_without_a_key_id_keys_for_something_else_do_not_count(issuer: OidcIssuer, start: Start) -> None:
@@ -291,6 +361,17 @@ async def test_without_a_key_id_the_issuer_is_not_asked_again(issuer: OidcIssuer
     for user in ("u-1", "u-2", "u-3"):
         await let_in(service, issuer.bearer({"kid": None}, sub=user))
     assert issuer.requests["/jwks"] == 1
+
+
+async def test_of_claims_that_stand_twice_the_last_counts(issuer: OidcIssuer, service: Authenticator) -> None:
+    good = orjson.dumps(issuer.claims()).decode().removesuffix("}")
+    for member, taken in ((f'"aud":"other","aud":"{AUDIENCE}"', True), (f'"aud":"{AUDIENCE}","aud":"other"', False)):
+        key = issuer.keys["first"]
+        token = serialize_compact({"alg": "ES256", "kid": "first"}, f"{good},{member}}}".encode(), key, ["ES256"])
+        if taken:
+            await let_in(service, f"Bearer {token}")
+        else:
+            assert await refusal(service, f"Bearer {token}") is Refusal.TOKEN_INVALID
 
 
 async def test_claims_that_are_no_claims(issuer: OidcIssuer, service: Authenticator) -> None:

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import psutil
 
-from service.auth.tokens import LEEWAY
 from tests.bench.competitors import POSTGRES
 from tests.bench.load import Load, created, measured
 from tests.bench.report import table
@@ -44,12 +43,19 @@ def main(seconds: int) -> None:
         postgres = stack.enter_context(Postgres(**POSTGRES))
         service, strict = (
             stack.enter_context(
-                ServiceProcess(folder, {"database_url": postgres.create_database(f"refusals_{n}"), "rate_limit": limit})
+                ServiceProcess(
+                    folder,
+                    {
+                        "database_url": postgres.create_database(f"refusals_{n}"),
+                        "rate_limit": limit,
+                        "token_leeway": "0",
+                    },
+                )
             )
             for n, limit in enumerate(("off", "1/day"))
         )
         loads = _loads(service, strict)
-        time.sleep(LIFE_SECONDS + LEEWAY + 1)  # until the token that expires has done so
+        time.sleep(LIFE_SECONDS + 1)  # until the token that expires has done so
         found: dict[str, list[Cost]] = {name: [] for name in loads}
         for _ in range(ROUNDS):
             for name, load in loads.items():

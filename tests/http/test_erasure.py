@@ -203,7 +203,7 @@ async def test_only_an_eraser_may(api: Api) -> None:
 
 async def test_the_role_is_a_setting(serve: Serve) -> None:
     api = await serve(eraser_roles=("privacy", "reader"), read_only_roles=("reader",))
-    id = (await api.report())["id"]
+    id = (await api.deployer.report())["id"]
     (await api.by(roles=ERASER).post(at(id, "erase"), erase(["name"]))).refused(403, "FORBIDDEN")
     (await api.by(roles=("reader",)).post(at(id, "erase"), erase(["name"]))).refused(403, "FORBIDDEN")
     assert (await api.by(roles=("privacy",)).post(at(id, "erase"), erase(["name"]))).status == 200

@@ -119,7 +119,7 @@ async def test_a_cursor_is_of_one_time(api: Api) -> None:
 
 @both_engines
 async def test_the_past_of_what_is_deleted_is_for_auditors_and_deployers(serve: Serve) -> None:
-    api = await serve(read_only_roles=("auditor",))
+    api = (await serve(read_only_roles=("auditor",), writer_roles=("editor",))).by(roles=("editor",))
     _, _, last = await edited(api)
     path, then = at(last["id"]), f"?as_of={when(last)}"
     gone = (await api.delete(path)).data

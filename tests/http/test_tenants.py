@@ -100,7 +100,8 @@ async def test_a_tenants_lists_counts_and_definitions_are_its_own(api: Api) -> N
 
 
 async def test_a_reader_reads_and_gets_403_on_every_write(serve: Serve) -> None:
-    api = await serve(read_only_roles=("viewer", "auditor"))
+    served = await serve(read_only_roles=("viewer", "auditor"), writer_roles=("operator",))
+    api = served.by("ann", roles=("operator",))
     id = (await api.report(attributes={"count": 1}))["id"]
     comment = (await api.comment(id))["id"]
     for roles in (("viewer",), ("viewer", "auditor")):
@@ -112,7 +113,7 @@ async def test_a_reader_reads_and_gets_403_on_every_write(serve: Serve) -> None:
                 403 if route.method != "GET" else 404 if "{id}" in route.path else 200
             )
     assert (await api.get(at(id))).data["occ_lock"] == 0
-    for others in ((), ("operator",), ("viewer", "operator")):
+    for others in (("operator",), ("viewer", "operator"), ("tenant-admin",)):
         assert (await api.by("eve", roles=others).patch(at(id), {"name": f"By {others}"})).status == 200
 
 

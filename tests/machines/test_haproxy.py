@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aiohttp import ClientError, ClientSession
 
+from service.settings import Settings
 from tests.faults.audit import audit
 from tests.faults.load import authorization
 from tests.machines.steady import steady
@@ -43,6 +44,26 @@ def haproxy(folder: Path, processes: list[ServiceProcess]) -> Iterator[str]:
     finally:
         child.terminate()
         child.wait(END_SECONDS)
+
+
+async def test_a_header_of_the_largest_size_goes_through(
+    start_service: Callable[..., ServiceProcess], tmp_path: Path
+) -> None:
+    service = start_service()
+    headers = service.authorization(roles=[f"{number:032x}" for number in range(600)])
+    headers["X-Own"] = "x" * (Settings.model_fields["max_header_size"].default - len("X-Own"))
+    assert len(headers["Authorization"]) > 25_000
+    with haproxy(tmp_path, [service]) as url:
+
+        async def answers() -> bool:
+            async with ClientSession() as session:
+                try:
+                    async with session.get(f"{url}/v1/incident", headers=headers) as answer:
+                        return answer.status == 200
+                except ClientError:
+                    return False
+
+        await soon(answers)
 
 
 async def test_a_process_that_dies_or_leaves_or_comes_back_is_not_felt(
