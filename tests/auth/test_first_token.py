@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 from tests.servers.children import wait_until
-from tests.servers.children import wait_until
 from tests.servers.process import ServiceProcess
 
 TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
