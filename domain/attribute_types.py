@@ -9,7 +9,7 @@ from typing import Final
 from domain.errors import Fault
 from domain.event import Json
 from domain.moments import instant
-from domain.rules import Moment, Text
+from domain.rules import Moment, Text, normal
 
 MAX_DEFINITIONS: Final = 100
 """Attributes that a tenant may have, defaults included, retired ones not."""
@@ -66,14 +66,14 @@ def coerce(kind: AttributeType, value: Json) -> Json | Fault:
     if kind is AttributeType.STRING:
         return Text(MAX_TEXT, required=False)(value) or value
     if kind is AttributeType.DATETIME:
-        return Moment()(value) or value
+        return Moment()(value) or normal(Moment(), value)
     if kind is AttributeType.BOOLEAN:
         value = {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
         return value if isinstance(value, bool) else Fault("TYPE_INVALID", "must be true or false")
     number = _number_of(value)
     if kind is AttributeType.INT:
-        if isinstance(number, int) and abs(number) <= MAX_INTEGER:
-            return number
+        if number is not None and abs(number) <= MAX_INTEGER and number == int(number):
+            return int(number)
         return Fault("TYPE_INVALID", f"must be an integer from -{MAX_INTEGER} to {MAX_INTEGER}")
     if number is None:
         return Fault("TYPE_INVALID", "must be a number, finite, as a double holds it")

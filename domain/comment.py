@@ -89,7 +89,8 @@ class Comment(Kept):
     def edit(self, act: Act, text: str, occ_lock: int | None, match: Match = None, *, moderator: bool) -> None:
         """Only its author or a moderator. Raises Absent, Forbidden, Unmatched, Stale, Invalid."""
         self._allow(act, occ_lock, match, moderator)
-        _check(text)
+        if text != self.text:
+            _check(text)
         self.trigger_event(
             self.CommentEdited, incident_id=self.incident_id, old_text=self.text, text=text, **act.facts()
         )

@@ -6,12 +6,14 @@ from domain.attribute_types import Definitions
 from domain.attribute_values import ATTRIBUTES, coerced
 from domain.errors import Fault
 from domain.event import Json
-from domain.rules import DEFAULTS, DETAILS, same
+from domain.rules import DEFAULTS, DETAILS, normalize, same
 
 
 def complete(details: Mapping[str, Json]) -> dict[str, Json]:
-    """Every member; optional ones that were left out, or null, by their defaults."""
-    return {member: DEFAULTS.get(member) if (value := details.get(member)) is None else value for member in DETAILS}
+    """Every member as it is stored; optional ones that were left out, or null, by their defaults."""
+    return normalize(
+        {member: DEFAULTS.get(member) if (value := details.get(member)) is None else value for member in DETAILS}
+    )
 
 
 def merged(

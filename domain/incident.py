@@ -13,7 +13,7 @@ from domain.edits import complete, edits_between, merged, touched
 from domain.erasure import ALL, Erasing, Fields, changes_by, covers, erasing
 from domain.errors import Absent, Fault, Invalid, NotDeleted, Taken
 from domain.event import Act, ActEvent, Json, Kept, Match
-from domain.rules import DEFAULTS, DETAILS, faults_of_details, same
+from domain.rules import DEFAULTS, DETAILS, faults_of_details, normalize, same
 
 
 class Incident(Kept):
@@ -185,11 +185,13 @@ class Incident(Kept):
         self._be_there()
         rebased = rebase and occ_lock is not None and self._rebases(patch, occ_lock)
         self.expect(None if rebased else occ_lock, match)
-        details = {
-            member: DEFAULTS.get(member) if value is None else value
-            for member, value in patch.items()
-            if member in DETAILS
-        }
+        details = normalize(
+            {
+                member: DEFAULTS.get(member) if value is None else value
+                for member, value in patch.items()
+                if member in DETAILS
+            }
+        )
         faults = faults_of_details(details, self.details, codes)
         wanted = merged(self.attributes, patch.get("attributes", {}), definitions, faults)
         if faults:

@@ -1,16 +1,36 @@
-"""Times as clients send them: RFC 3339 with an offset, kept as sent, compared by the instant they name."""
+"""Times as clients send them: RFC 3339 with an offset, kept as sent, compared by the instant they name.
+
+What RFC 3339 and ISO 8601 write otherwise is taken too, and stored in this one form: `t` and `z` in lower case, offsets
+without a colon (`+0800`) or minutes (`+08`).
+"""
 
 import re
 from datetime import UTC, date, datetime
 from functools import lru_cache
 
+# The form in which a time is stored.
 MOMENT_PATTERN = r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
 FIRST_YEAR, LAST_YEAR = 1000, 2999
 NANOSECOND_DIGITS = 9
 
-_moment = re.compile(MOMENT_PATTERN[1:-1])
+_moment = re.compile(
+    r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)"
+)
 _FRACTION = len(".000000Z")
 _TWO_DIGITS = tuple(f"{number:02}" for number in range(60))
+
+
+def moment_text(text: str) -> str:
+    """The time as it is stored: as it was sent, but for what is not written as MOMENT_PATTERN has it.
+
+    What is no time comes back as it is.
+    """
+    match = _moment.fullmatch(text)
+    return text if match is None else f"{text[:10]}T{text[11 : match.start(2)]}{_offset(match[2])}"
+
+
+def _offset(offset: str) -> str:
+    return "Z" if offset in "Zz" else f"{offset[:3]}:{offset[3:].removeprefix(':') or '00'}"
 
 
 @lru_cache(maxsize=1024)
@@ -22,7 +42,7 @@ def instant(text: str) -> str:
     match = _moment.fullmatch(text)
     if match is None:
         raise ValueError("not RFC 3339 with an offset")
-    fraction, offset = match.groups()
+    fraction, offset = match[1], _offset(match[2])
     # `fromisoformat` takes minutes beyond 59 in an offset, and from Python 3.14 on 24:00 too; RFC 3339 does not.
     if text[11:13] > "23" or offset[4:] > "59":
         raise ValueError("no such time of the day")

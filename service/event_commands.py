@@ -21,6 +21,7 @@ from service.streams.publishing import PREFIX, names_of, wire_of
 from service.streams.redis_streams import RedisStreams
 from service.subscribers.consumer import Consumer, Handle, Limits
 from service.subscribers.entries import Entry, WouldSpoil, position_of
+from service.subscribers.lines import in_one_line
 from service.subscribers.watching import watched
 
 __all__ = ["Limits", "consume", "republish", "stream_of", "tail"]
@@ -48,7 +49,7 @@ async def tail(settings: Settings, stream: str, after: int, *, json: bool) -> No
     console = Console(highlight=False, soft_wrap=True)
     async for entry in watched(wire_of(settings), stream, after, _complain):
         if json:
-            sys.stdout.buffer.write(entry.event + b"\n")
+            sys.stdout.buffer.write(in_one_line(entry.event) + b"\n")
             sys.stdout.buffer.flush()
         else:
             console.print(_line(entry))
@@ -99,7 +100,7 @@ async def republish(settings: Settings, first: int, last: int | None, stream: st
 
 
 async def _printed(entry: Entry) -> None:
-    sys.stdout.buffer.write(entry.event + b"\n")
+    sys.stdout.buffer.write(in_one_line(entry.event) + b"\n")
     sys.stdout.buffer.flush()
 
 
@@ -114,7 +115,7 @@ def _executed(command: str) -> Handle:
         )
         try:
             async with asyncio.timeout(EXEC_SECONDS):
-                _, wrong = await process.communicate(entry.event + b"\n")
+                _, wrong = await process.communicate(in_one_line(entry.event) + b"\n")
         finally:
             with contextlib.suppress(ProcessLookupError):
                 if process.returncode is None:

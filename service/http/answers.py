@@ -20,6 +20,7 @@ BY_ACCEPT = {"Vary": "Accept"}
 """A further header, in a line of its own, of what can be had in other formats too."""
 NEGOTIATED = f"{COMMON['Vary']}, {BY_ACCEPT['Vary']}"
 """Both lines in one."""
+_BODILESS = (204, 304)
 _NOTHING: Mapping[str, str] = {}
 
 _sent_at = (0, b"")
@@ -42,7 +43,7 @@ class Rendered(web.Response):
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         content = self._content
         if not self._is_plain(request):
-            headers = CIMultiDict(HEADERS)
+            headers = CIMultiDict(_common(self._status))
             headers.extend(self._own)
             super().__init__(status=self._status, body=content, headers=headers)
             return await super().prepare(request)
@@ -69,10 +70,15 @@ def _head(status: int) -> str:
     now = int(time.time())
     made = _heads.get(status)
     if made is None or made[0] != now:
-        lines = {**HEADERS, "Date": formatdate(now, usegmt=True), "Server": SERVER_SOFTWARE}
+        lines = {**_common(status), "Date": formatdate(now, usegmt=True), "Server": SERVER_SOFTWARE}
         text = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
         made = _heads[status] = now, text + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     return made[1]
+
+
+def _common(status: int) -> Mapping[str, str]:
+    """What has no body says nothing of it (RFC 9110, 15.4.5)."""
+    return COMMON if status in _BODILESS else HEADERS
 
 
 def sent_at() -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from typing import Final
 
@@ -18,6 +19,11 @@ from service.http.statuses import BadRequest
 MAX_BODY: Final = 2**20
 """Bytes of a request's body, decompressed."""
 
+COMPRESSIONS: Final = "gzip, deflate"
+ENCODINGS: Final = frozenset({*COMPRESSIONS.split(", "), "identity"})
+ACCEPTED: Final = {"Accept-Encoding": COMPRESSIONS}
+"""What a 415 for the encoding answers (RFC 9110, 12.5.3)."""
+
 _JSON_TYPES = re.compile(r"(text/plain|application/json|application/[\w.!#$&^-]+\+json)\s*(;.*)?", re.IGNORECASE)
 _CLOSE: Final = {"Connection": "close"}
 """Where a body ends is not known any more, so nothing can follow it: a client must not send its next request there."""
@@ -25,10 +31,15 @@ _DEEP: Final = frozenset({float, dict, list})
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**64 - 1
 
 
-async def read_json(request: web.Request, timeout: float) -> dict[str, Json] | None:
-    """The body as an object, None where there is none. Raises BadRequest: 400, 408, 413 or 415."""
+async def read_json(request: web.Request, timeout: float, *, nullable: bool) -> dict[str, Json] | None:
+    """The body as an object, None where there is none. Raises BadRequest: 400, 408, 413 or 415.
+
+    `nullable`: null stands for none. Clients that always send a body send that where they have nothing to say.
+    """
     if not request.body_exists:
         return None
+    if (encoding := request.headers.get("Content-Encoding")) and encoding.lower() not in ENCODINGS:
+        raise BadRequest(fault_of_encoding(), 415, ACCEPTED)
     try:
         if request.content.is_eof():  # it came with the head, as most do: nothing to wait for
             data = request.content.read_nowait()
@@ -49,9 +60,16 @@ async def read_json(request: web.Request, timeout: float) -> dict[str, Json] | N
     if content_type not in (None, JSON) and not _JSON_TYPES.fullmatch(content_type):
         raise BadRequest(Fault("TYPE_UNSUPPORTED", "send application/json"), 415)
     value = parse(data)
+    if value is None and nullable:
+        return None
     if not isinstance(value, dict):
         raise BadRequest(Fault("BODY_INVALID", "must be a JSON object"))
     return value
+
+
+def fault_of_encoding() -> Fault:
+    """That the body is compressed in a way that is not taken here."""
+    return Fault("TYPE_UNSUPPORTED", f"send the body as it is, or in one of {COMPRESSIONS}", "Content-Encoding")
 
 
 def _too_large() -> BadRequest:
@@ -66,6 +84,10 @@ def parse(data: bytes) -> Json:
             json.loads(data, parse_int=_whole)
         return value
     except (ValueError, RecursionError):
+        if data.startswith(BOM_UTF8) and not data.startswith(BOM_UTF8, len(BOM_UTF8)):
+            return parse(data.removeprefix(BOM_UTF8))  # which a parser may pass over (RFC 8259, 8.1)
+        if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or b"\0" in data[:4]:
+            raise BadRequest(Fault("JSON_INVALID", "must be UTF-8; this is UTF-16 or UTF-32")) from None
         raise BadRequest(Fault("JSON_INVALID", "must be JSON in UTF-8, numbers within 64 bits")) from None
 
 

@@ -55,9 +55,9 @@ class Call:
         if not self.identity.may_erase:
             raise RoleMissing("only an eraser may erase: a role of IMS_ERASER_ROLES is needed")
 
-    async def body(self) -> dict[str, Json]:
-        """The body as a JSON object; nothing counts as an empty one."""
-        return await read_json(self.request, self.parts.settings.request_timeout) or {}
+    async def body(self, *, nullable: bool = False) -> dict[str, Json]:
+        """The body as a JSON object; nothing counts as an empty one, and so does null where it is `nullable`."""
+        return await read_json(self.request, self.parts.settings.request_timeout, nullable=nullable) or {}
 
     def act(self, body: Mapping[str, Json] | None = None) -> Act:
         """The command that this request is."""

@@ -11,6 +11,7 @@ import orjson
 from aiohttp import web
 
 from service.http.answers import COMMON, JSON
+from service.http.preconditions import uncoded
 from service.settings import Settings
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -56,7 +57,7 @@ def _rendered(value: Any) -> tuple[bytes, str]:
 
 def _answer(request: web.Request, body: bytes, tag: str) -> web.Response:
     headers = {**COMMON, "ETag": f'"{tag}"'}
-    if any(known.value in (tag, "*") for known in request.if_none_match or ()):
+    if any(uncoded(known.value) in (tag, "*") for known in request.if_none_match or ()):
         return web.Response(status=304, headers=headers)
     return web.Response(body=body, headers={**headers, "Content-Type": JSON})
 

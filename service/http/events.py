@@ -22,6 +22,7 @@ from service.http.queries import Parameters
 from service.http.statuses import RETRY_SECONDS, BadRequest
 from service.parts import PARTS
 from service.store.mapper import UnreadableEvent
+from service.subscribers.lines import in_one_line
 from service.subscribers.pages import DEFAULT_LIMIT, MAX_LIMIT, Page, Wanted
 from service.subscribers.tail import Reader, TooManyReaders
 
@@ -41,7 +42,7 @@ CATCH_UP: Final = 500
 """Events read from the log at once for a reader that is behind."""
 
 LAST_EVENT_ID: Final = "Last-Event-ID"
-_HEADERS: Final = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no", **COMMON}
+_HEADERS: Final = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no", **COMMON}
 _log = structlog.get_logger(__name__)
 
 
@@ -59,7 +60,7 @@ async def events(call: Call) -> web.Response:
 async def stream(call: Call) -> web.StreamResponse:
     """From a position on, for as long as the token holds."""
     parameters = Parameters(call.request, STREAMED, REPEATABLE)
-    last = call.request.headers.get(LAST_EVENT_ID)
+    last = call.request.headers.get(LAST_EVENT_ID) or None  # empty where a client has no id yet
     wanted, after = _wanted(call, parameters), _position(parameters)
     parameters.done()
     if last is not None:  # a reader that comes again has the `after` of its first time in its address
@@ -96,8 +97,9 @@ async def end_streams(app: web.Application) -> None:
 
 
 def frame_of(event: Published) -> bytes:
-    """The event in the form of a stream. JSON has no line breaks, so that one line holds it."""
-    return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.position, event.type.encode(), event.event)
+    """The event in the form of a stream. An empty line ends it, and stands nowhere else: many clients take whatever
+    comes before one for an event, heartbeats too."""
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.position, event.type.encode(), in_one_line(event.event))
 
 
 class _Stream:
@@ -109,7 +111,7 @@ class _Stream:
         self._position = 0
 
     async def tell(self, first: Page) -> None:
-        await self._write(b"retry: %d\n\n" % RECONNECT_MILLISECONDS)
+        await self._write(b"retry: %d\n" % RECONNECT_MILLISECONDS)
         try:
             await self._catch_up(first)
             self._tail.listen(self._reader)
@@ -149,7 +151,7 @@ class _Stream:
                     await self._write(_end("TOKEN_INVALID"))
                     return
                 if not new:
-                    await self._write(b": nothing new\n\n")
+                    await self._write(b": nothing new\n")
                 check_at = time.monotonic() + HEARTBEAT_SECONDS
 
     def _seconds_left(self) -> float:

@@ -113,7 +113,7 @@ async def revert(call: Call) -> web.Response:
 
 async def misplaced(call: Call) -> web.Response:
     """Any other method. A POST here is no call of the API either, but old examples send attributes and comments so."""
-    problem = misdirected(await call.body(), str(call.id()))
+    problem = misdirected(await call.body(nullable=True), str(call.id()))
     raise problem or BadRequest(
         Fault("METHOD_NOT_ALLOWED", "allowed: GET, HEAD, PUT, PATCH, DELETE"),
         405,

@@ -9,7 +9,7 @@ from domain.errors import Fault, Invalid
 from domain.event import Act, Json
 from service.http.bodies import misdirected
 from service.http.call import Call
-from service.http.models import faults_of
+from service.http.models import Lenient, faults_of
 from service.http.preconditions import Lock, lock_of
 from service.http.queries import Parameters
 from service.http.statuses import BadRequest
@@ -41,7 +41,7 @@ async def take(
     `further` finds what only the deployment's tables can tell; it is asked where there is a fault already, for
     otherwise the domain asks. Raises BadRequest, Invalid.
     """
-    sent = await call.body()
+    sent = await call.body(nullable=issubclass(model, Lenient))
     if own and (problem := misdirected(sent, str(call.id()))) is not None:
         raise problem
     query = Parameters(call.request, once)

@@ -12,7 +12,7 @@ from domain.erasure import OF_INCIDENT
 from domain.errors import Fault
 from domain.event import Json
 from domain.moments import MOMENT_PATTERN
-from domain.rules import COMMENT_TEXT, DEFAULTS, DETAILS, OCC_LOCK, Code, Flag, Moment, Rule, Text, Whole
+from domain.rules import COMMENT_TEXT, DEFAULTS, DETAILS, OCC_LOCK, Code, Flag, Moment, Rule, Text, Whole, normal
 
 MAX_ATTRIBUTES: Final = 1_000
 """Members of an `attributes` object in a request."""
@@ -67,13 +67,15 @@ def ruled(rule: Callable[[object], Fault | None], value: object) -> object:
     return value
 
 
-def member_of(rule: Rule, default: Json = ..., *, nullable: bool = False) -> Any:
-    """A member that the rule decides about; `nullable`: null stands for the default."""
+def member_of(rule: Rule, default: Json = ..., *, nullable: bool = False, recorded: bool = False) -> Any:
+    """A member that the rule decides about; `nullable`: null stands for the default. `recorded`: it may be recorded
+    already, so that what is judged more strictly by now is left to the domain, which knows what is."""
+    judge = rule.as_recorded if recorded and isinstance(rule, Text) else rule
 
     def check(value: object) -> object:
         if value is None and nullable:
             return default
-        return ruled(rule, value)
+        return normal(rule, ruled(judge, value))
 
     return Annotated[Any, PlainValidator(check), WithJsonSchema(_nullable(schema_of(rule), nullable))]
 
@@ -138,12 +140,14 @@ _REPORTED = {
 ERASABLE: Final = tuple(name for name in OF_INCIDENT if name in DETAILS and name not in DEFAULTS)
 """Required members that are shown as null once they are erased; an edit may send that back."""
 _REQUIRED = {
-    name: (member_of(rule, None, nullable=name in ERASABLE), ...)
+    name: (member_of(rule, None, nullable=name in ERASABLE, recorded=True), ...)
     for name, rule in DETAILS.items()
     if name not in DEFAULTS
 }
 _OPTIONAL = {name: (member_of(DETAILS[name], default, nullable=True), default) for name, default in DEFAULTS.items()}
-_TOUCHED = {name: (member_of(DETAILS[name], None, nullable=name in DEFAULTS), None) for name in DETAILS}
+_TOUCHED = {
+    name: (member_of(rule, None, nullable=name in DEFAULTS, recorded=True), None) for name, rule in DETAILS.items()
+}
 
 
 def model_of(name: str, base: type[BaseModel], *members: dict[str, tuple[Any, Any]]) -> type[BaseModel]:
@@ -177,7 +181,9 @@ AttributeBody = model_of("AttributeBody", Body, {"name": (str, ...), "value": (_
 AttributeEditBody = model_of("AttributeEditBody", AttributeBody, {"occ_lock": LOCK})
 DefinitionBody = model_of("DefinitionBody", Body, {"name": (_DEFINED_NAME, ...), "type": (_DEFINED_TYPE, ...)})
 CommentBody = model_of("CommentBody", Body, {"text": (member_of(COMMENT_TEXT), ...)})
-CommentEditBody = model_of("CommentEditBody", CommentBody, {"occ_lock": LOCK})
+CommentEditBody = model_of(
+    "CommentEditBody", Body, {"text": (member_of(COMMENT_TEXT, recorded=True), ...)}, {"occ_lock": LOCK}
+)
 CommentRemovalBody = model_of("CommentRemovalBody", Lenient, {"id": (_ID, None), "occ_lock": LOCK})
 
 

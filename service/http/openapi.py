@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.http import answer_models, erasure_models, event_models
+from service.http import answer_models, erasure_models, event_models, models
 from service.http.audit import KEY_PATH
 from service.http.formats import OFFERED
 from service.http.parameters import event_parameter, header_parameter, path_parameter, query_parameter, size_parameter
@@ -85,9 +85,9 @@ class Document:
             erasure_models.ErasureAnswer,
             event_models.EventsAnswer,
         }
-        models = sorted(bodies | answers, key=lambda model: model.__name__)
+        described = sorted(bodies | answers, key=lambda model: model.__name__)
         _, definitions = models_json_schema(
-            [(model, "validation") for model in models],
+            [(model, "validation") for model in described],
             ref_template=_SCHEMAS + "{model}",
             schema_generator=event_models.Plain,
         )
@@ -115,7 +115,8 @@ class Document:
         }
         if route.body is not None:
             required = any(field.is_required() for field in route.body.model_fields.values())
-            operation["requestBody"] = {"required": required, "content": _content(route.body)}
+            nullable = issubclass(route.body, models.Lenient)
+            operation["requestBody"] = {"required": required, "content": _content(route.body, nullable=nullable)}
         rules = [rule.document() for rule in unexpressed(route)]
         return operation | {"x-ims-rule": rules} if rules else operation
 
@@ -175,8 +176,9 @@ def _failure(status: int) -> dict[str, Any]:
     }
 
 
-def _content(model: type[BaseModel]) -> dict[str, Any]:
-    return {_JSON: {"schema": {"$ref": _SCHEMAS + model.__name__}}}
+def _content(model: type[BaseModel], *, nullable: bool = False) -> dict[str, Any]:
+    schema: dict[str, Any] = {"$ref": _SCHEMAS + model.__name__}
+    return {_JSON: {"schema": {"anyOf": [schema, {"type": "null"}]} if nullable else schema}}
 
 
 _EVENTS: Final = {

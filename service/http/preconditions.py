@@ -1,4 +1,8 @@
-"""Locks and preconditions of a request: `occ_lock` in the body or the query, `If-Match`, `If-None-Match` (RFC 9110)."""
+"""Locks and preconditions of a request: `occ_lock` in the body or the query, `If-Match`, `If-None-Match` (RFC 9110).
+
+A proxy that compresses answers makes tags of its own of ours, `"0-gzip"` of `"0"`, and its clients send them back: they
+name the version that they were made of, as weak tags do.
+"""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +17,10 @@ from service.http.statuses import BadRequest
 
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _TAGS = re.compile(rf"\s*{_TAG}(?:\s*,\s*{_TAG})*\s*")
-_VERSION = re.compile(r'"(0|[1-9][0-9]{0,9})"')
+# Apache, lighttpd and Caddy write `-gzip`, Jetty `--gzip`, others `;gzip` or `:gzip`; there may be several in a row.
+_CODED = r"(?:(?:--?|[;:])(?:x-)?(?:gzip|br|zstd|deflate|df|compress|bzip2|dcb|dcz|identity)){0,3}"
+_VERSION = re.compile(rf'"(0|[1-9][0-9]{{0,9}}){_CODED}"', re.IGNORECASE)
+_coding = re.compile(rf"(?<=.){_CODED}$", re.IGNORECASE)
 _DIGITS = re.compile(r"[0-9]{1,10}")
 
 
@@ -50,6 +57,11 @@ def lock_of(request: web.Request, body: Mapping[str, Json], query_lock: str | No
     if header is None:
         return Lock(next(iter(locks), None), None, conditional=False)
     return Lock(next(iter(locks), None), _tags(header, "If-Match"), conditional=True)
+
+
+def uncoded(tag: str) -> str:
+    """An entity tag, without its quotes, as it was before a proxy compressed what it stands for."""
+    return _coding.sub("", tag, count=1)
 
 
 def etag(version: int) -> str:

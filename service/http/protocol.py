@@ -1,13 +1,15 @@
 """What the HTTP parser refuses is answered in the form of all failures, and nothing that was sent gets into the log."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp import web
-from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.http_exceptions import BadHttpMessage, ContentEncodingError, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD
 
 from service.http.answers import failure
+from service.http.bodies import ACCEPTED, fault_of_encoding
 from service.http.entrance import ENTRANCE
 from service.http.failure_log import FailureLog
 from service.parts import PARTS
@@ -25,6 +27,7 @@ _KEPT: Final = 256
 _REQUEST_LINE: Final = re.compile(rb"[A-Z]+ ")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}):")
 _TOO_MANY: Final = "Too many headers"
+_NOTHING: Final[Mapping[str, str]] = {}
 
 
 class TooLong(BadHttpMessage):
@@ -121,11 +124,14 @@ class Protocol(web.RequestHandler):
         if status >= 500 or request.writer.output_size:
             return super().handle_error(request, status, exc, message)
         trace_id = random_trace_id()
-        error = {"code": "REQUEST_INVALID", "message": "not HTTP as it is taken here"}
+        error, headers = {"code": "REQUEST_INVALID", "message": "not HTTP as it is taken here"}, _NOTHING
         if isinstance(exc, TooLong):
             status, error = exc.status, _too_long(exc, self.max_field_size)
+        elif isinstance(exc, ContentEncodingError):  # the library looks for what unpacks it before anything is asked
+            fault, status, headers = fault_of_encoding(), 415, ACCEPTED
+            error = {"code": fault.code, "message": fault.message, "field": "Content-Encoding"}
         self._failures.malformed(status, error["code"], trace_id)
-        response = failure(status, "The request is not valid.", [error], trace_id, {})
+        response = failure(status, "The request is not valid.", [error], trace_id, headers)
         response.force_close()
         return response
 

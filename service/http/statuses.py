@@ -73,7 +73,7 @@ CODES: Final[dict[str, str]] = {
     "REQUEST_TIMEOUT": "408: the body did not arrive in time",
     "SCOPE_MISSING": "403: the token lacks a scope that the deployment requires",
     "TENANT_MISSING": "401: the token names no tenant",
-    "TEXT_EMPTY": "400: the text needs a character that is not a space",
+    "TEXT_EMPTY": "400: the text needs a character that can be seen",
     "TEXT_INVALID": "400: the text has U+0000 or a lone surrogate",
     "TEXT_TOO_LONG": "400: the message gives the limit",
     "TIME_INVALID": "400: not an RFC 3339 time with an offset, of a date that exists",

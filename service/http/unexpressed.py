@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain.rules import DETAILS, Moment, Whole
+from domain.erasure import REASON
+from domain.rules import COMMENT_TEXT, DETAILS, Moment, Text
 from service.http.models import ERASABLE, CommentEditBody, EditBody, LockBody, RevertBody
 from service.http.protocol import MAX_LINE
 from service.http.queries import ATTRIBUTE
@@ -32,6 +33,7 @@ _VALUES: Final = (
     "ATTRIBUTE_UNKNOWN", "TYPE_INVALID", "TEXT_TOO_LONG", "TEXT_INVALID", "TIME_INVALID", "NUMBER_OUT_OF_RANGE",
 )  # fmt: skip
 _ATTRIBUTE: Final = "The tenant has an attribute of this name, and the value is one of its type."
+_RULES: Final = {**DETAILS, "text": COMMENT_TEXT, "reason": REASON}
 _CURSOR: Final = "A cursor is what `page.next` said, with the same tenant, filter and sort; it does not go with `page`."
 
 
@@ -78,11 +80,11 @@ def _of_the_body(route: Route) -> Iterator[Unexpressed]:
     members = route.body.model_fields
     yield Unexpressed("Numbers fit into 64 bits.", ("JSON_INVALID",))
     for member in members:
-        rule = DETAILS.get(member)
+        rule = _RULES.get(member)
         if isinstance(rule, Moment):
             yield Unexpressed(_TIMES, ("TIME_INVALID",), member)
-        if isinstance(rule, Whole) or (member in ("occ_lock", "version") and route.locked):
-            yield Unexpressed("A whole number is written without a fraction.", ("TYPE_INVALID",), member)
+        if isinstance(rule, Text) and rule.required:
+            yield Unexpressed("One of the characters can be seen.", ("TEXT_EMPTY",), member)
         if route.body is EditBody and member in ERASABLE:
             yield Unexpressed("Null is sent back for what was erased.", ("TYPE_INVALID",), member)
     if "attributes" in members:
