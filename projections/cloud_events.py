@@ -155,7 +155,7 @@ class CloudEvents:
         cloud_event: dict[str, Any] = {
             "specversion": "1.0",
             "id": str(position),
-            "source": f"/tenants/{tenant_id}/ims",
+            "source": self._source(tenant_id),
             "type": type,
             "subject": subject,
             "time": at,
@@ -170,13 +170,17 @@ class CloudEvents:
         }
         return Published(position, tenant_id, type, subject, self._json.dumps(cloud_event), digest)
 
+    def _source(self, tenant_id: str) -> str:
+        """With the log's id: a log that was restored gives positions, which are the ids of events, a second time."""
+        return f"/tenants/{tenant_id}/ims/{self._log_id}"
+
     def _erased(self, fact: Erased) -> Published:
         """That something was there, when, and its digest; what it said nobody knows."""
         type, subject, digest = KINDS[fact.topic][0], str(fact.subject_id), fact.digest.hex()
         cloud_event = {
             "specversion": "1.0",
             "id": str(fact.position),
-            "source": f"/tenants/{fact.tenant_id}/ims",
+            "source": self._source(fact.tenant_id),
             "type": type,
             "subject": subject,
             "time": utc_text(fact.recorded_at),

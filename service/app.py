@@ -76,7 +76,7 @@ def application(parts: Parts) -> web.Application:
     else:
         middleware = traced_requests(parts.spans, every_request(parts, cors, current_trace_id))
     app.middlewares.append(middleware)
-    app[ENTRANCE] = Entrance(app, middleware)
+    app[ENTRANCE] = Entrance(app, middleware, parts.settings.base_path)
     add_health(app)
     add_key(app)
     if "api" in parts.settings.run:

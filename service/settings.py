@@ -1,5 +1,6 @@
 """Every setting of the service, its unit and its default: the only place that reads the environment."""
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,6 +19,10 @@ Words = Annotated[tuple[str, ...], NoDecode]
 
 POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 SQLITE_SCHEME = "sqlite:///"
+OWN_PATHS = frozenset(
+    {"v1", "livez", "readyz", "status", "metrics", "openapi.json", "asyncapi.json", "docs", ".well-known"}
+)
+"""What the paths of the service begin with."""
 POSTGRES_RATE_LIMIT = "2000/second"
 CHECKPOINT_KEY = "checkpoint-key.pem"
 
@@ -36,6 +41,11 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on; 0 lets the kernel pick one.")
+    base_path: str = Field(
+        "",
+        description="Path under which a proxy serves the service, such as `/ims`; it stands before the paths that "
+        "answers name. Requests may come with it or without.",
+    )
     data_dir: Path = Field(Path(".ims"), description="Folder of the embedded database and of the local signing key.")
     run: Annotated[tuple[Role, ...], NoDecode] = Field(
         ("api", "projector", "publisher", "auditor"),
@@ -213,6 +223,16 @@ class Settings(BaseSettings):
         if len(pairs) > MAX_DEFINITIONS:
             raise ValueError(f"at most {MAX_DEFINITIONS} attributes")
         return {name: type_ for name, _, type_ in pairs}
+
+    @field_validator("base_path")
+    @classmethod
+    def _beneath(cls, value: str) -> str:
+        segments = value.split("/")[1:]
+        if value and not (re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value) and {".", ".."}.isdisjoint(segments)):
+            raise ValueError("begin with / and do not end with it: segments of A-Z, a-z, 0-9, -, _, ~, . such as /ims")
+        if value and segments[0] in OWN_PATHS:
+            raise ValueError(f"must not begin with a path of the service itself: {', '.join(sorted(OWN_PATHS))}")
+        return value
 
     @field_validator("database_url")
     @classmethod

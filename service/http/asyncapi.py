@@ -31,7 +31,8 @@ _ENTRY: Final = {
 _STREAM_BINDING: Final = "An entry's id is `<position>-0`; the CloudEvent is its field `event`."
 
 
-def document() -> dict[str, Any]:
+def document(base_path: str = "") -> dict[str, Any]:
+    """`base_path`: what stands before the paths of the service where clients find it."""
     _, definitions = models_json_schema(
         [(model, "validation") for model in EVENTS.values()],
         ref_template=_SCHEMAS + "{model}",
@@ -60,7 +61,7 @@ def document() -> dict[str, Any]:
                 "x-entry": {"$ref": f"{_SCHEMAS}Entry"},
             },
             "sse": {
-                "address": "/v1/events/stream",
+                "address": f"{base_path}/v1/events/stream",
                 "title": "The tenant of the token, as server-sent events",
                 "description": "`id:` is the position, `event:` the type, `data:` the CloudEvent in one line.",
                 "messages": messages,

@@ -20,7 +20,7 @@ MAX_BODY: Final = 2**20
 """Bytes of a request's body, decompressed."""
 
 COMPRESSIONS: Final = "gzip, deflate"
-ENCODINGS: Final = frozenset({*COMPRESSIONS.split(", "), "identity"})
+ENCODINGS: Final = frozenset({*COMPRESSIONS.split(", "), "identity", ""})
 ACCEPTED: Final = {"Accept-Encoding": COMPRESSIONS}
 """What a 415 for the encoding answers (RFC 9110, 12.5.3)."""
 
@@ -38,7 +38,8 @@ async def read_json(request: web.Request, timeout: float, *, nullable: bool) -> 
     """
     if not request.body_exists:
         return None
-    if (encoding := request.headers.get("Content-Encoding")) and encoding.lower() not in ENCODINGS:
+    encodings = request.headers.getall("Content-Encoding", ())
+    if encodings and ", ".join(encodings).lower() not in ENCODINGS:
         raise BadRequest(fault_of_encoding(), 415, ACCEPTED)
     try:
         if request.content.is_eof():  # it came with the head, as most do: nothing to wait for
@@ -109,7 +110,7 @@ def _whole(text: str) -> int:
     return value
 
 
-def misdirected(body: Mapping[str, Json], id: str) -> BadRequest | None:
+def misdirected(body: Mapping[str, Json], path: str) -> BadRequest | None:
     """The body of an attribute or a comment at the incident's own path, as old examples have it."""
     members = set(body) - {"occ_lock"}
     if members == {"name", "value"}:
@@ -118,4 +119,4 @@ def misdirected(body: Mapping[str, Json], id: str) -> BadRequest | None:
         place = "comments"
     else:
         return None
-    return BadRequest(Fault("WRONG_PATH", f"this belongs to /v1/incident/{id}/{place}"))
+    return BadRequest(Fault("WRONG_PATH", f"this belongs to {path}/{place}"))

@@ -24,6 +24,7 @@ from service.store.ids import uuid_from
 
 IDENTITY: Final = web.RequestKey("identity", Identity)
 TRACE_ID: Final = web.RequestKey("trace_id", str)
+INCIDENTS: Final = "/v1/incident"
 MAX_POSITION_DIGITS: Final = 18
 
 
@@ -42,6 +43,14 @@ class Call:
 
     def id(self, name: str = "id") -> UUID:
         return uuid_from(self.request.match_info[name].replace("-", ""))
+
+    def located(self, path: str) -> str:
+        """Where clients find this path of the service."""
+        return f"{self.parts.settings.base_path}{path}"
+
+    def incident(self) -> str:
+        """Where clients find the incident that the path names."""
+        return self.located(f"{INCIDENTS}/{self.id()}")
 
     def may_write(self) -> None:
         if not self.identity.may_write:
@@ -112,5 +121,5 @@ class Call:
             headers["Ims-Position"] = str(position)
             self.parts.freshness.acknowledge(self.tenant_id, position)
         if location is not None:
-            headers["Location"] = location
+            headers["Location"] = self.located(location)
         return success(data, status=status, headers=headers)

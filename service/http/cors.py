@@ -9,7 +9,9 @@ ALLOWED_HEADERS = (
     "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Ims-Min-Position, "
     "Last-Event-ID, traceparent"
 )
-EXPOSED_HEADERS = "ETag, Location, Ims-Position, Ims-Total, Link, Content-Disposition, Retry-After, WWW-Authenticate"
+EXPOSED_HEADERS = (
+    "ETag, Location, Ims-Position, Ims-Total, Ims-More, Link, Content-Disposition, Retry-After, WWW-Authenticate"
+)
 PREFLIGHT_SECONDS = 600
 """How long a browser may remember the answer to a preflight."""
 

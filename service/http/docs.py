@@ -41,7 +41,7 @@ class Docs:
     def _asyncapi(self) -> tuple[bytes, str]:
         from service.http.asyncapi import document  # noqa: PLC0415 - as above
 
-        return _rendered(document())
+        return _rendered(document(self._settings.base_path))
 
     async def openapi(self, request: web.Request) -> web.Response:
         return _answer(request, *self._openapi)

@@ -30,10 +30,11 @@ _nowhere: Final = SystemRoute(web.HTTPNotFound())
 
 
 class Entrance:
-    """Of an application whose only middleware is `middleware`."""
+    """Of an application whose only middleware is `middleware`. `base_path` may stand before every path: a proxy may
+    take it away or leave it."""
 
-    def __init__(self, app: web.Application, middleware: Middleware) -> None:
-        self._app, self._middleware = app, middleware
+    def __init__(self, app: web.Application, middleware: Middleware, base_path: str) -> None:
+        self._app, self._middleware, self._base_path = app, middleware, base_path
         self._routes: dict[tuple[str, str], web.AbstractRoute] = {}
         """By method and path, with `{id}` for an incident's id; no other part of a path varies here."""
         self._others: list[re.Pattern[str]] = []
@@ -45,9 +46,12 @@ class Entrance:
         """The way in, once all routes are there. `other` is the way of what does not stand in the table."""
         self._read_table()
         app, routes, middleware, refusals = self._app, self._routes, self._middleware, self._refusals
+        base = self._base_path
         before, end = ONE.removesuffix(ID), len(ONE) - len(ID) + ID_LENGTH
 
         async def enter(request: web.Request) -> web.StreamResponse:
+            if base:
+                _cut(request, base)
             method, path, names = request.method, request.rel_url.raw_path, {}
             key = path
             route = routes.get((method, path))

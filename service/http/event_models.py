@@ -81,7 +81,10 @@ class CloudEvent(Answer):
 
     specversion: Literal["1.0"]
     id: str = Field(pattern=POSITION, description="The position in the log: dense over all tenants, in commit order.")
-    source: str = Field(pattern="^/tenants/[A-Za-z0-9._-]{1,64}/ims$")
+    source: str = Field(
+        pattern="^/tenants/[A-Za-z0-9._-]{1,64}/ims/[0-9a-f-]{36}$",
+        description="The tenant and the log, `logid`: together with `id` it names one event for ever.",
+    )
     subject: Id = Field(description="The incident; for definitions of attributes, the tenant's schema of them.")
     time: str = Field(pattern=UTC_TIME, description="When it was recorded; rises with the position.")
     datacontenttype: Literal["application/json"]

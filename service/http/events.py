@@ -9,14 +9,16 @@ from uuid import UUID
 
 import structlog
 from aiohttp import web
+from yarl import URL
 
 from domain.errors import Fault, Invalid
 from projections.cloud_events import Published
 from projections.database import Unavailable
 from projections.states import TOPICS
 from service.auth.errors import KeysUnreachable, ScopeMissing, Unauthenticated
-from service.http.answers import COMMON, success
+from service.http.answers import COMMON, JSON, success
 from service.http.call import MAX_POSITION_DIGITS, Call
+from service.http.negotiation import preferred
 from service.http.parameters import UUID_PATTERN
 from service.http.queries import Parameters
 from service.http.statuses import RETRY_SECONDS, BadRequest
@@ -41,6 +43,8 @@ RECONNECT_MILLISECONDS: Final = 1_000
 CATCH_UP: Final = 500
 """Events read from the log at once for a reader that is behind."""
 
+PATH: Final = "/v1/events"
+BATCH: Final = "application/cloudevents-batch+json"
 LAST_EVENT_ID: Final = "Last-Event-ID"
 _HEADERS: Final = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no", **COMMON}
 _log = structlog.get_logger(__name__)
@@ -54,7 +58,11 @@ async def events(call: Call) -> web.Response:
     await _known(call, after, "after")
     page = await call.parts.pages.page(wanted, after, limit)
     data = b"[%b]" % b",".join(event.event for event in page.events)
-    return success(data, page={"next": page.next, "count": len(page.events), "more": page.more})
+    accept = ", ".join(call.request.headers.getall("Accept", ())) or None
+    if preferred(accept, (JSON, BATCH)) == BATCH:
+        return _batch(call, data, page)
+    place = {"next": page.next, "count": len(page.events), "more": page.more}
+    return success(data, page=place, headers={"Vary": "Accept"})
 
 
 async def stream(call: Call) -> web.StreamResponse:
@@ -90,6 +98,14 @@ async def stream(call: Call) -> web.StreamResponse:
             _abort(call.request)
         raise
     return response
+
+
+def _batch(call: Call, data: bytes, page: Page) -> web.Response:
+    """A batch as CloudEvents have it (HTTP binding, 3.3), which has no place for anything but events."""
+    query = [(name, value) for name, value in call.request.query.items() if name != "after"]
+    place = URL.build(path=call.located(PATH), query=[*query, ("after", str(page.next))])
+    own = {"Content-Type": BATCH, "Link": f'<{place}>; rel="next"', "Ims-More": "true" if page.more else "false"}
+    return web.Response(body=data, headers={**COMMON, **own, "Vary": f"{COMMON['Vary']}, Accept"})
 
 
 async def end_streams(app: web.Application) -> None:

@@ -17,15 +17,13 @@ from projections.documents import incident_document
 from service.commands import Done
 from service.http.answers import Rendered, success
 from service.http.bodies import misdirected
-from service.http.call import Call
+from service.http.call import INCIDENTS, Call
 from service.http.intake import take
 from service.http.models import MAX_ATTRIBUTES, EditBody, LockBody, PatchBody, ReportBody, RevertBody
 from service.http.past import one_of_the_past
 from service.http.preconditions import Known, etag
 from service.http.statuses import BadRequest
 from service.randomness import random_id
-
-PATH = "/v1/incident"
 
 
 async def report(call: Call) -> web.Response:
@@ -113,7 +111,7 @@ async def revert(call: Call) -> web.Response:
 
 async def misplaced(call: Call) -> web.Response:
     """Any other method. A POST here is no call of the API either, but old examples send attributes and comments so."""
-    problem = misdirected(await call.body(nullable=True), str(call.id()))
+    problem = misdirected(await call.body(nullable=True), call.incident())
     raise problem or BadRequest(
         Fault("METHOD_NOT_ALLOWED", "allowed: GET, HEAD, PUT, PATCH, DELETE"),
         405,
@@ -146,4 +144,4 @@ async def _further(call: Call, sent: Mapping[str, Any], id: UUID | None) -> list
 
 def _answer(call: Call, done: Done[Incident], status: int = 200, *, located: bool = False) -> web.Response:
     document = incident_document(done.aggregate)
-    return call.written(done, orjson.dumps(document), status, f"{PATH}/{document['id']}" if located else None)
+    return call.written(done, orjson.dumps(document), status, f"{INCIDENTS}/{document['id']}" if located else None)

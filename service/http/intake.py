@@ -42,7 +42,7 @@ async def take(
     otherwise the domain asks. Raises BadRequest, Invalid.
     """
     sent = await call.body(nullable=issubclass(model, Lenient))
-    if own and (problem := misdirected(sent, str(call.id()))) is not None:
+    if own and (problem := misdirected(sent, call.incident())) is not None:
         raise problem
     query = Parameters(call.request, once)
     faults, body = query.faults, {}

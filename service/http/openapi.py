@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from service.http import answer_models, erasure_models, event_models, models
 from service.http.audit import KEY_PATH
+from service.http.events import BATCH
 from service.http.formats import OFFERED
 from service.http.parameters import event_parameter, header_parameter, path_parameter, query_parameter, size_parameter
 from service.http.routes import CONSISTENCY_PATH, EVENT_PATHS, ROUTES, Route
@@ -35,7 +36,8 @@ _HEADERS: Final = {
     "Location": ("Where it is.", "^/"),
     "Content-Disposition": ("A name for the file; absent with JSON.", "^attachment; "),
     "Ims-Total": ("How many there are in all; absent with JSON, which says so itself.", "^[0-9]+$"),
-    "Link": ("The next page, relative to this address; absent with JSON and on the last one.", '^<.*>; rel="next"$'),
+    "Link": ("The next page, relative to this address, or where the feed goes on; not with JSON.", '^<.*>; rel="next"$'),
+    "Ims-More": ("Whether the feed may have more right now; absent with JSON.", "^(true|false)$"),
     "Retry-After": ("Seconds.", "^[0-9]+$"),
     "WWW-Authenticate": ("How to sign in.", "^Bearer"),
 }
@@ -53,6 +55,7 @@ class Document:
     """Made for the settings of a deployment, whose codes and attributes it names."""
 
     def __init__(self, settings: Settings) -> None:
+        self._base = settings.base_path or "/"
         self._codes = settings.codes.document()
         self._definitions = {name: str(kind) for name, kind in settings.attributes.items()}
 
@@ -65,6 +68,7 @@ class Document:
         return {
             "openapi": "3.1.0",
             "info": {"title": "IMS", "version": "1", "description": _DESCRIPTION, "license": {"name": "MIT"}},
+            "servers": [{"url": self._base}],
             "security": [{"bearer": []}],
             "paths": {**paths, **_open_paths()},
             "components": {
@@ -143,6 +147,8 @@ def _responses(route: Route) -> dict[str, Any]:
         headers += ["Content-Disposition", "Ims-Total"]
     if "page" in route.query:
         headers.append("Link")
+    if route.path == EVENT_PATHS[0]:
+        headers += ["Link", "Ims-More"]
     success = {"description": "Done", "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers}}
     statuses = {*_ALWAYS}
     if "{" in route.path:
@@ -182,7 +188,15 @@ def _content(model: type[BaseModel], *, nullable: bool = False) -> dict[str, Any
 
 
 _EVENTS: Final = {
-    EVENT_PATHS[0]: _content(event_models.EventsAnswer),
+    EVENT_PATHS[0]: {
+        **_content(event_models.EventsAnswer),
+        BATCH: {
+            "schema": {
+                "type": "array",
+                "items": {"anyOf": [{"$ref": _SCHEMAS + model.__name__} for model in event_models.EVENTS.values()]},
+            }
+        },
+    },
     EVENT_PATHS[1]: {
         "text/event-stream": {
             "schema": {"type": "string"},

@@ -87,7 +87,7 @@ _ALL = "/v1/incident"
 ONE = f"{_ALL}/{{id}}"
 _COMMENT = f"{ONE}/comments/{{comment_id}}"
 
-_EVENTS = "/v1/events"
+_EVENTS = events.PATH
 EVENT_PATHS = (_EVENTS, f"{_EVENTS}/stream")
 _AUDIT = "/v1/audit"
 CONSISTENCY_PATH = f"{_AUDIT}/consistency"
