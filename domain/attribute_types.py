@@ -72,7 +72,8 @@ def coerce(kind: AttributeType, value: Json) -> Json | Fault:
         return value if isinstance(value, bool) else Fault("TYPE_INVALID", "must be true or false")
     number = _number_of(value)
     if kind is AttributeType.INT:
-        if number is not None and abs(number) <= MAX_INTEGER and number == int(number):
+        whole = isinstance(number, int) or (isinstance(value, float) and value.is_integer())
+        if number is not None and whole and abs(number) <= MAX_INTEGER:
             return int(number)
         return Fault("TYPE_INVALID", f"must be an integer from -{MAX_INTEGER} to {MAX_INTEGER}")
     if number is None:

@@ -26,6 +26,9 @@ def put(name: str, value: Any, occ_lock: int | None = None, definitions: Any = D
         ("INT", 5, 5),
         ("INT", "5", 5),
         ("INT", "-0", 0),
+        ("INT", 5.0, 5),
+        ("INT", -0.0, 0),
+        ("INT", float(MAX), MAX),
         ("INT", MAX, MAX),
         ("INT", str(-MAX), -MAX),
         ("NUMBER", 5, 5),
@@ -42,6 +45,7 @@ def put(name: str, value: Any, occ_lock: int | None = None, definitions: Any = D
         ("BOOLEAN", "true", True),
         ("BOOLEAN", "false", False),
         ("DATETIME", "2024-11-11T10:57:27.5+08:00", "2024-11-11T10:57:27.5+08:00"),
+        ("DATETIME", "2024-11-11t10:57:27.5+0800", "2024-11-11T10:57:27.5+08:00"),
     ],
 )
 def test_a_value_is_stored_typed(kind: str, sent: Any, stored: Any) -> None:

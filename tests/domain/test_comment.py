@@ -42,6 +42,12 @@ def test_a_text_has_rules(text: Any, code: str) -> None:
     given(added()).when(edit(ANN, text)).invalid(f"text: {code}")
 
 
+def test_a_text_needs_a_character_that_can_be_seen_where_it_is_a_new_one() -> None:
+    given().when(add("\u200b\u3164")).invalid("text: TEXT_EMPTY")
+    given(added("\u200b")).when(edit(ANN, "\u200c")).invalid("text: TEXT_EMPTY")
+    given(added("\u200b")).when(edit(ANN, "\u200b")).then(comment_edited(1, "\u200b", "\u200b"))
+
+
 def test_its_author_edits_and_removes_it() -> None:
     given(added()).when(edit(ANN, "Found it.")).then(comment_edited(1, TEXT, "Found it."))
     given(added()).when(remove(ANN)).then(comment_removed(1, TEXT))

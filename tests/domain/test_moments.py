@@ -1,12 +1,13 @@
 """Times that clients send: RFC 3339 with an offset, compared by the instant that they name."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.moments import instant, utc_text
+from domain.moments import MOMENT_PATTERN, instant, moment_text, utc_text
 
 
 @pytest.mark.parametrize(
@@ -37,8 +38,10 @@ def test_the_instant_is_what_counts(sent: str, utc: str) -> None:
         "2016-12-31T23:59:60Z", "2024-11-11T10:57:61Z",
         "2024-11-11T10:57:27", "2024-11-11T10:57Z", "2024-11-11", "", "Z",
         "2024-11-11T10:57:27.Z", "2024-11-11T10:57:27.1234567890Z", "2024-11-11T10:57:27,5Z",
-        "2024-11-11t10:57:27Z", "2024-11-11 10:57:27Z", "2024-11-11T10:57:27z", "2024-11-11T10:57:27Z\n",
-        " 2024-11-11T10:57:27Z", "2024-11-11T10:57:27 08:00", "2024-11-11T10:57:27+0800", "2024-11-11T10:57:27+08",
+        "2024-11-11 10:57:27Z", "2024-11-11T10:57:27Z\n", "2016-12-31t23:59:60z", "2024-11-11T10:57:27+00:00Z",
+        " 2024-11-11T10:57:27Z", "2024-11-11T10:57:27 08:00", "2024-11-11T10:57:27+080", "2024-11-11T10:57:27+8",
+        "2024-11-11T10:57:27+08:", "2024-11-11T10:57:27+08:0", "2024-11-11T10:57:27+2400", "2024-11-11T10:57:27+0860",
+        "2024-11-11T10:57:27+24", "2024-11-11T10:57:27\u221208:00", "2024-11-11T10:57:27+08:00:00",
         "2024-11-11T10:57:27+24:00", "2024-11-11T10:57:27+08:60", "2024-11-11T10:57:27+08:99",
         "2024-W46-1T10:57:27Z", "20241111T105727Z", "２024-11-11T10:57:27Z", "2024-11-11T10:57:2７Z",
         "0999-12-31T23:59:59Z", "3000-01-01T00:00:00Z", "+2024-11-11T10:57:27Z",
@@ -48,6 +51,28 @@ def test_the_instant_is_what_counts(sent: str, utc: str) -> None:
 def test_another_form_or_a_date_that_does_not_exist_is_refused(sent: str) -> None:
     with pytest.raises(ValueError):
         instant(sent)
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ("2024-11-11T10:57:27+0000", "2024-11-11T10:57:27+00:00"),
+        ("2024-11-11T10:57:27-0930", "2024-11-11T10:57:27-09:30"),
+        ("2024-11-11T10:57:27-0000", "2024-11-11T10:57:27-00:00"),
+        ("2024-11-11T10:57:27.5+08", "2024-11-11T10:57:27.5+08:00"),
+        ("2024-11-11t10:57:27z", "2024-11-11T10:57:27Z"),
+        ("2024-11-11t10:57:27.123456789+0545", "2024-11-11T10:57:27.123456789+05:45"),
+    ],
+)
+def test_what_is_written_otherwise_names_the_same_instant_and_is_stored_in_one_form(sent: str, stored: str) -> None:
+    assert moment_text(sent) == stored
+    assert instant(sent) == instant(stored)
+    assert re.fullmatch(MOMENT_PATTERN, stored)
+
+
+@pytest.mark.parametrize("text", ["2024-11-11T10:57:27Z", "2024-11-11T10:57:27.50-00:00", "no time", ""])
+def test_what_has_the_form_and_what_is_no_time_stays_as_it_is(text: str) -> None:
+    assert moment_text(text) == text
 
 
 FIRST, LAST = datetime(1000, 1, 2), datetime(2999, 12, 30)  # noqa: DTZ001 - the offset is drawn apart

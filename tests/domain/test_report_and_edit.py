@@ -82,7 +82,14 @@ def test_what_is_required_must_be_there(member: str) -> None:
         ("next_update", 253_402_300_800, "NUMBER_OUT_OF_RANGE"),
         ("next_update", 2**70, "NUMBER_OUT_OF_RANGE"),
         ("next_update", True, "TYPE_INVALID"),
-        ("next_update", 5.0, "TYPE_INVALID"),
+        ("next_update", 5.5, "TYPE_INVALID"),
+        ("next_update", -1.0, "NUMBER_OUT_OF_RANGE"),
+        ("next_update", 1e300, "NUMBER_OUT_OF_RANGE"),
+        ("next_update", float("inf"), "TYPE_INVALID"),
+        ("name", "\u200b", "TEXT_EMPTY"),
+        ("description", " \u2800\ufeff", "TEXT_EMPTY"),
+        ("reported_by", "\u202e", "TEXT_EMPTY"),
+        ("date", "2016-12-31T23:59:60Z", "TIME_INVALID"),
         ("backdated", 0, "TYPE_INVALID"),
         ("backdated", "true", "TYPE_INVALID"),
     ],
@@ -107,6 +114,36 @@ def test_each_member_has_its_rule(member: str, value: Any, code: str) -> None:
 )
 def test_limits_belong_to_what_is_allowed(member: str, value: Any) -> None:
     given().when(report({**BREACH, member: value})).then(reported(**{member: value}))
+
+
+def patch(members: dict[str, Any]) -> Any:
+    return lambda incident: incident.patch(BOB, members, None, CODES, DEFINITIONS)
+
+
+@pytest.mark.parametrize(
+    ("member", "sent", "stored"),
+    [
+        ("date", "2024-11-11t10:57:27+0800", "2024-11-11T10:57:27+08:00"),
+        ("resolved_date", "2024-11-11T10:57:27z", "2024-11-11T10:57:27Z"),
+        ("next_update", 2.0, 2),
+        ("next_update", 1e3, 1000),
+    ],
+)
+def test_a_value_in_another_form_is_stored_in_the_one_form(member: str, sent: Any, stored: Any) -> None:
+    given().when(report({**BREACH, member: sent})).then(reported(**{member: stored}))
+    change = {member: (BREACH[member], stored)} if BREACH[member] != stored else {}
+    given(reported()).when(edit({**BREACH, member: sent}, 0)).then(edited(1, **change))
+    given(reported(**{member: stored})).when(patch({member: sent})).nothing_happens()
+    (event,) = Incident.report(ANN, INCIDENT_ID, {**BREACH, member: sent}, {}, CODES, {}).collect_events()
+    assert type(event.details[member]) is type(stored)
+
+
+@pytest.mark.parametrize("member", ["name", "description", "reported_by"])
+def test_a_text_that_was_recorded_when_no_character_had_to_be_seen_is_not_judged_again(member: str) -> None:
+    old = reported(**{member: "\u200b"})
+    given(old).when(edit({**BREACH, member: "\u200b", "status": "OPEN"}, 0)).then(edited(1, status=("NEW", "OPEN")))
+    given(old).when(patch({member: "\u200b", "status": "OPEN"})).then(edited(1, status=("NEW", "OPEN")))
+    given(old).when(edit({**BREACH, member: "\u200c"}, 0)).invalid(f"{member}: TEXT_EMPTY")
 
 
 def test_every_fault_is_told_not_only_the_first() -> None:

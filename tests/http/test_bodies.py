@@ -10,6 +10,7 @@ import orjson
 from service.http.bodies import MAX_BODY
 from tests.http.api import PATH, Api, at, incident
 from tests.http.conftest import Serve
+from tests.http.engines import both_engines
 
 BODY = orjson.dumps(incident())
 
@@ -65,6 +66,61 @@ async def test_the_limit_holds_where_no_length_is_told(api: Api) -> None:
 async def test_a_compressed_body_is_read(api: Api) -> None:
     for encoding, data in {"gzip": gzip.compress(BODY), "deflate": zlib.compress(BODY)}.items():
         assert (await api.post(PATH, data=data, headers={"Content-Encoding": encoding})).status == 201
+
+
+async def test_a_body_in_another_encoding_is_refused_with_those_that_are_taken(api: Api) -> None:
+    id = (await api.report())["id"]
+    for encoding in ("br", "zstd", "compress", "x-gzip", "gzip, gzip", "br, gzip", "BR", "aes128gcm", "é", "gzip;q=1"):
+        for method, path, data in (
+            ("POST", PATH, gzip.compress(BODY)), ("PATCH", at(id), b'{"name": "Renamed"}'), ("DELETE", at(id), b"{}"),
+        ):  # fmt: skip
+            answer = await api.send(method, path, data=data, headers={"Content-Encoding": encoding})
+            error = answer.refused(415, "TYPE_UNSUPPORTED", "Content-Encoding")
+            assert "gzip, deflate" in error["message"]
+            assert answer.headers["Accept-Encoding"] == "gzip, deflate"
+    lines = [("Content-Encoding", "gzip"), ("Content-Encoding", "br")]
+    (await api.post(PATH, data=BODY, headers=lines)).refused(415, "TYPE_UNSUPPORTED", "Content-Encoding")
+    assert (await api.get(at(id))).data["occ_lock"] == 0
+    assert len(await api.ids()) == 1
+
+
+async def test_a_body_that_says_it_is_not_encoded_is_read(api: Api) -> None:
+    for encoding in ("identity", "Identity", ""):
+        assert (await api.post(PATH, data=BODY, headers={"Content-Encoding": encoding})).status == 201
+    assert (await api.post(PATH, data=gzip.compress(BODY), headers={"Content-Encoding": "GZIP"})).status == 201
+
+
+async def test_a_byte_order_mark_of_utf_8_is_passed_over_and_other_encodings_are_named(api: Api) -> None:
+    text = '{"name": "\ufeffZoë"}'
+    id = (await api.report())["id"]
+    assert (await api.patch(at(id), data=text.encode("utf-8-sig"))).data["name"] == "\ufeffZoë"
+    assert (await api.delete(at(id), data=b"\xef\xbb\xbfnull")).status == 200
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"):
+        error = (await api.post(PATH, data=text.encode(encoding))).refused(400, "JSON_INVALID")
+        assert "UTF-8" in error["message"]
+        assert "UTF-16" in error["message"]
+    (await api.post(PATH, data=b"\xef\xbb\xbf")).refused(400, "JSON_INVALID")
+
+
+@both_engines
+async def test_null_is_no_body_where_none_is_needed_and_refused_where_one_is(api: Api) -> None:
+    id = (await api.report(attributes={"count": 1}))["id"]
+    comment = (await api.comment(id))["id"]
+    api = api.deployer
+    for method, path in (
+        ("POST", PATH), ("PUT", at(id)), ("PATCH", at(id)), ("POST", at(id, "attributes")),
+        ("PUT", at(id, "attributes")), ("POST", at(id, "comments")), ("PUT", at(id, "comments", comment)),
+        ("POST", at(id, "revert")), ("POST", f"{PATH}/attributes"),
+    ):  # fmt: skip
+        (await api.send(method, path, None)).refused(400, "BODY_INVALID")
+    (await api.post(at(id), None)).refused(405, "METHOD_NOT_ALLOWED")
+    (await api.delete(at(id, "comments"), None)).refused(400, "MEMBER_MISSING", "id")
+    for method, path in (
+        ("DELETE", f"{at(id, 'comments')}?id={comment}"), ("DELETE", at(id, "attributes", "count")),
+        ("DELETE", f"{at(id)}?occ_lock=1"), ("POST", at(id, "restore")), ("DELETE", f"{PATH}/attributes/count"),
+    ):  # fmt: skip
+        assert (await api.send(method, path, None)).status == 200, path
+    assert (await api.get(at(id))).data["occ_lock"] == 3
 
 
 async def test_a_small_body_that_unpacks_to_a_large_one_is_refused(api: Api) -> None:

@@ -21,7 +21,8 @@ ALLOWED = {
     "last-event-id", "traceparent",
 }  # fmt: skip
 EXPOSED = {
-    "etag", "location", "ims-position", "ims-total", "link", "content-disposition", "retry-after", "www-authenticate",
+    "etag", "location", "ims-position", "ims-total", "ims-more", "link", "content-disposition",
+    "retry-after", "www-authenticate",
 }  # fmt: skip
 
 

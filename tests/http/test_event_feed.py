@@ -1,5 +1,6 @@
 """`GET /v1/events`: a tenant's events, straight from the log, in order, page by page."""
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -162,3 +163,78 @@ async def test_a_reader_of_another_process_sees_what_was_just_written(postgres_d
     answer = await second.get(f"{EVENTS}?after=0")
     assert [UUID(event["subject"]) for event in answer.data] == [UUID(id)]
     assert (await second.get(f"{EVENTS}?after=1")).data == []
+
+
+BATCH = "application/cloudevents-batch+json"
+
+
+@both_engines
+async def test_a_batch_of_cloudevents_is_an_array_and_says_in_a_header_where_to_go_on(api: Api) -> None:
+    await history(api)
+    rival = api.by(tenant="rival")
+    await rival.report()
+    whole, batched, place = (await api.get(EVENTS)).data, [], f"{EVENTS}?limit=4"
+    while True:
+        answer = await api.get(place, headers={"Accept": BATCH})
+        assert (answer.status, answer.headers["Content-Type"]) == (200, BATCH)
+        events = answer.body
+        assert isinstance(events, list)
+        batched += events
+        place, rel = re.fullmatch(r'<([^>]+)>; rel="(\w+)"', answer.headers["Link"]).groups()  # type: ignore[union-attr]
+        assert rel == "next"
+        assert {"limit=4", f"after={len(batched)}"} <= set(place.partition("?")[2].split("&"))
+        if answer.headers["Ims-More"] == "false":
+            break
+    assert batched == whole
+    assert (await api.get(place, headers={"Accept": BATCH})).body == [], "nothing is new, and the place stays"
+    await api.report()
+    (new,) = (await api.get(place, headers={"Accept": BATCH})).body
+    assert new["id"] == "13"
+
+
+async def test_the_place_to_go_on_from_keeps_what_was_asked_for(api: Api) -> None:
+    id = await history(api)
+    query = f"?type=ims.incident.edited&after=0&type=ims.incident.deleted&subject={id}&limit=1"
+    first = await api.get(f"{EVENTS}{query}", headers={"Accept": BATCH})
+    place = first.headers["Link"].partition(">")[0].removeprefix("<")
+    second = await api.get(place, headers={"Accept": BATCH})
+    assert [event["type"] for answer in (first, second) for event in answer.body] == [
+        "ims.incident.edited", "ims.incident.deleted",
+    ]  # fmt: skip
+
+
+async def test_the_form_is_the_one_that_accept_likes_most(api: Api) -> None:
+    await api.report()
+    json = "application/json"
+    for accept, form in {
+        BATCH: BATCH, f"{BATCH}; charset=utf-8": BATCH, f"{BATCH}, */*;q=0.1": BATCH, f"{json};q=0.5, {BATCH}": BATCH,
+        f"{BATCH};q=0.5, {json}": json, "*/*": json, "application/*": json, f"{BATCH};q=0": json, "text/html": json,
+        "": json,
+    }.items():  # fmt: skip
+        for method in ("GET", "HEAD"):
+            answer = await api.send(method, EVENTS, headers={"Accept": accept})
+            assert (answer.status, answer.headers["Content-Type"]) == (200, form), accept
+            vary = ", ".join(answer.headers.getall("Vary"))
+            assert {word.strip() for word in vary.split(",")} == {"Authorization", "Origin", "Accept"}
+    lines = [("Accept", "application/json;q=0.1"), ("Accept", BATCH)]
+    assert isinstance((await api.get(EVENTS, headers=lines)).body, list)
+    (await api.get(f"{EVENTS}?after=x", headers={"Accept": BATCH})).refused(400, "PARAMETER_INVALID", "after")
+
+
+@both_engines
+async def test_source_and_id_name_one_event_also_after_the_log_was_restored(
+    api: Api, serve: Serve, database_url: str
+) -> None:
+    await api.report(name="Before")
+    before = (await api.get(EVENTS)).data
+    await api.stop()
+    async with engine_of(database_url).log() as log:
+        await log.restore()
+    api = await serve()
+    after = (await api.get(EVENTS)).data
+    batch = (await api.get(EVENTS, headers={"Accept": BATCH})).body
+    assert after == batch
+    for events in (before, after):
+        assert [event["source"] for event in events] == [f"/tenants/acme/ims/{event['logid']}" for event in events]
+    assert [event["id"] for event in before] == [event["id"] for event in after]
+    assert len({(event["source"], event["id"]) for event in before + after}) == 2

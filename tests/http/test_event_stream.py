@@ -34,7 +34,7 @@ async def test_it_tells_what_was_and_then_what_happens(api: Api) -> None:
     for _ in range(3):
         await api.report()
     async with listening(api) as reading:
-        assert (reading.status, reading.headers["Content-Type"]) == (200, "text/event-stream")
+        assert (reading.status, reading.headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
         assert await ids(reading, 3) == [1, 2, 3]
         id = (await api.report(name="New"))["id"]
         await api.patch(at(id), {"status": "OPEN"})
@@ -214,7 +214,7 @@ async def test_it_says_what_cannot_be_asked(api: Api) -> None:
     (await api.get(STREAM, headers={"Last-Event-ID": "2"})).refused(400, "POSITION_UNKNOWN", "Last-Event-ID")
     assert (await api.get(STREAM, authorized=False)).status == 401
     head = await api.send("HEAD", STREAM)
-    assert (head.status, head.headers["Content-Type"], head.raw) == (200, "text/event-stream", b"")
+    assert (head.status, head.headers["Content-Type"], head.raw) == (200, "text/event-stream; charset=utf-8", b"")
 
 
 async def test_a_service_that_leaves_ends_its_streams(start_service: Callable[..., ServiceProcess]) -> None:

@@ -3,6 +3,9 @@
 from tests.http.api import ABSENT_ID, PATH, Api, at, incident
 from tests.http.engines import both_engines
 
+NO_MATCH = (412, "PRECONDITION_FAILED", None)
+NO_TAG = (400, "HEADER_INVALID", "If-Match")
+
 
 @both_engines
 async def test_a_client_that_has_the_version_is_told_so(api: Api) -> None:
@@ -51,6 +54,45 @@ async def test_a_write_under_if_match_succeeds_where_it_holds_and_only_there(api
     assert (await api.delete(path, headers={"If-Match": '"5"'})).status == 200
     (await api.post(f"{path}/restore", headers={"If-Match": '"5"'})).refused(412, "PRECONDITION_FAILED")
     assert (await api.post(f"{path}/restore", headers={"If-Match": '"6"'})).status == 200
+
+
+CODED = (
+    '"{}-gzip"', '"{}-br"', '"{}-zstd"', '"{}-deflate"', '"{}--gzip"', '"{};gzip"', '"{}:gzip"', 'W/"{}-gzip"',
+    '"{}-GZIP"', '"{}-x-gzip"', '"{}-br-gzip"', '"x", W/"{}--br"',
+)  # fmt: skip
+
+
+@both_engines
+async def test_a_tag_that_a_proxy_made_of_ours_is_ours(api: Api) -> None:
+    path = at((await api.report())["id"])
+    for version, tag in enumerate(CODED):
+        answer = await api.get(path, headers={"If-None-Match": tag.format(version)})
+        assert (answer.status, answer.headers["ETag"]) == (304, f'"{version}"'), tag
+        assert (await api.get(path, headers={"If-None-Match": tag.format(version + 1)})).status == 200
+        for stale in (tag.format(version + 1), tag.format(f"0{version}")):
+            answer = await api.patch(path, {"name": tag}, headers={"If-Match": stale})
+            answer.refused(412, "PRECONDITION_FAILED")
+        answer = await api.patch(path, {"name": tag}, headers={"If-Match": tag.format(version)})
+        assert answer.data["occ_lock"] == version + 1, tag
+
+
+async def test_a_tag_with_anything_else_at_its_end_is_another(api: Api) -> None:
+    path = at((await api.report())["id"])
+    for tag in (
+        '"0-foo"', '"0-"', '"0gzip"', '"0 gzip"', '"-gzip"', '"0-gzip-"', '"0-gzipped"', '"0---gzip"', '"00-gzip"',
+        '"0_br"', '"0-br-br-br-br"', '"x0-gzip"',
+    ):  # fmt: skip
+        (await api.delete(path, headers={"If-Match": tag})).refused(*NO_MATCH if " " not in tag else NO_TAG)
+    assert (await api.get(path, headers={"If-None-Match": '"0-foo"'})).status == 200
+
+
+async def test_the_documents_know_their_tags_again_however_a_proxy_marks_them(api: Api) -> None:
+    for path in ("/openapi.json", "/asyncapi.json"):
+        tag = (await api.get(path)).headers["ETag"].strip('"')
+        for sent in (f'"{tag}"', f'W/"{tag}"', f'"{tag}-gzip"', f'"{tag}--gzip"', f'W/"{tag};br"', "*"):
+            answer = await api.get(path, headers={"If-None-Match": sent})
+            assert (answer.status, answer.raw) == (304, b""), sent
+        assert (await api.get(path, headers={"If-None-Match": f'"{tag}-foo"'})).status == 200
 
 
 async def test_several_lines_of_if_match_are_one_list(api: Api) -> None:

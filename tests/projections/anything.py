@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from domain.attribute_types import MAX_INTEGER, AttributeType
 from domain.rules import MAX_UNIX_SECONDS
+from domain.texts import is_seen
 from tests.domain.examples import CODES
 
 TYPES = {
@@ -44,7 +45,7 @@ def texts(limit: int, *, required: bool = True) -> st.SearchStrategy[str]:
         lambda pair: pair[0] * pair[1]
     )
     any_text = st.one_of(short, short, short, full)
-    return any_text.filter(lambda text: text != "" and not text.isspace()) if required else any_text
+    return any_text.filter(is_seen) if required else any_text
 
 
 @st.composite

@@ -95,7 +95,7 @@ async def test_an_event_says_where_it_stands_what_changed_and_what_is_there_now(
     assert event == {
         "specversion": "1.0",
         "id": "2",
-        "source": f"/tenants/{TENANT}/ims",
+        "source": f"/tenants/{TENANT}/ims/{LOG_ID}",
         "type": "ims.incident.edited",
         "subject": str(INCIDENT_ID),
         "time": utc_text(facts[1].recorded_at),
