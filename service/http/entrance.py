@@ -97,4 +97,11 @@ def _refusing(allowed: set[str]) -> Handler:
     return refuse
 
 
+def _cut(request: web.Request, base: str) -> None:
+    """Take `base` from the path, before anything else looks at it: whatever is made of it then is kept."""
+    url = request._rel_url  # noqa: SLF001 - where aiohttp keeps it; a clone would be another request than the one answered
+    if url.raw_path.startswith(f"{base}/"):
+        request._rel_url = url.with_path(url.raw_path.removeprefix(base), encoded=True, keep_query=True)  # noqa: SLF001
+
+
 ENTRANCE: Final = web.AppKey("entrance", Entrance)
