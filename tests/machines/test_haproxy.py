@@ -5,12 +5,15 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 
 from aiohttp import ClientError, ClientSession
 
 from service.settings import Settings
 from tests.faults.audit import audit
 from tests.faults.load import authorization
+from tests.http.api import PATH, incident
+from tests.http.sse import listening_at
 from tests.machines.steady import steady
 from tests.projections.building import soon
 from tests.servers.children import free_port, spawn
@@ -22,8 +25,20 @@ RATE = 100
 PAUSE_SECONDS = 1.5
 """As long as HAProxy takes to notice who is back."""
 END_SECONDS = 10
+EVENTS = 10
+KEPT_SECONDS = 0.2
+"""How long Linux keeps the end of what is sent with MSG_MORE."""
 
 pytestmark = needs("haproxy")
+
+
+async def ready(url: str) -> bool:
+    async with ClientSession() as session:
+        try:
+            async with session.get(f"{url}/readyz") as answer:
+                return answer.status == 200
+        except ClientError:
+            return False
 
 
 @contextmanager
@@ -66,21 +81,35 @@ async def test_a_header_of_the_largest_size_goes_through(
         await soon(answers)
 
 
+async def test_an_event_of_a_stream_is_not_kept_for_more_to_send_with_it(
+    start_service: Callable[..., ServiceProcess], tmp_path: Path
+) -> None:
+    service = start_service()
+    told = authorization(service)
+    with haproxy(tmp_path, [service]) as url:
+        port = int(url.rpartition(":")[2])
+        await soon(lambda: ready(url))
+        seconds = []
+        async with (
+            listening_at("127.0.0.1", port, told["Authorization"]) as reading,
+            ClientSession(service.url, headers=told) as session,
+        ):
+            for _ in range(EVENTS):
+                async with session.post(PATH, json=incident()) as created:
+                    assert created.status == 201
+                answered = monotonic()
+                assert len(await reading.take(1)) == 1
+                seconds.append(monotonic() - answered)
+    # Every one of them would take as long: the kernel keeps what it was told that more follows after.
+    assert min(seconds) < KEPT_SECONDS / 2, seconds
+
+
 async def test_a_process_that_dies_or_leaves_or_comes_back_is_not_felt(
     postgres_dsn: str, start_service: Callable[..., ServiceProcess], tmp_path: Path
 ) -> None:
     processes = [start_service(database_url=postgres_dsn, rate_limit="off") for _ in range(2)]
     with haproxy(tmp_path, processes) as url:
-
-        async def answers() -> bool:
-            async with ClientSession() as session:
-                try:
-                    async with session.get(f"{url}/readyz") as answer:
-                        return answer.status == 200
-                except ClientError:
-                    return False
-
-        await soon(answers)
+        await soon(lambda: ready(url))
         async with steady([url], authorization(processes[0]), RATE) as seen:
             for process, end in zip(processes, ("kill", "terminate"), strict=True):
                 await asyncio.sleep(PAUSE_SECONDS)
