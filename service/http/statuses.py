@@ -81,7 +81,7 @@ CODES: Final[dict[str, str]] = {
     "TOKEN_INVALID": "401: the token cannot be trusted",
     "TOKEN_MISSING": "401: the request carries no bearer token",
     "TYPE_INVALID": "400: a value of another type is needed",
-    "TYPE_UNSUPPORTED": "415: the body is not JSON",
+    "TYPE_UNSUPPORTED": "415: the body is not JSON, or compressed in a way that is not taken",
     "UNAVAILABLE": "503: the database cannot be reached; nothing was changed",
     "URI_TOO_LONG": "414: the request line is over 8190 bytes",
     "VERSION_UNKNOWN": "400: the incident has no such version; the message gives the range",

@@ -74,9 +74,9 @@ async def test_whatever_the_domain_accepts_fits_and_stands_in_one_line(
     check(events)
     assert [event["data"]["state"] for event in events] == states_by_replay(facts)
     for event in told:
-        assert frame_of(event).splitlines() == [
-            b"id: %d" % event.position, b"event: " + event.type.encode(), b"data: " + event.event, b"",
-        ]  # fmt: skip
+        id, type, data, end = frame_of(event).decode().splitlines()  # at every line break that Unicode has
+        assert (id, type, end) == (f"id: {event.position}", f"event: {event.type}", "")
+        assert orjson.loads(data.removeprefix("data: ")) == orjson.loads(event.event)
 
 
 async def test_what_was_erased_fits() -> None:
