@@ -131,16 +131,18 @@ def patch(members: dict[str, Any]) -> Any:
 )
 def test_a_value_in_another_form_is_stored_in_the_one_form(member: str, sent: Any, stored: Any) -> None:
     given().when(report({**BREACH, member: sent})).then(reported(**{member: stored}))
-    change = {member: (BREACH[member], stored)} if BREACH[member] != stored else {}
+    change: Any = {member: (BREACH[member], stored)} if BREACH[member] != stored else {}
     given(reported()).when(edit({**BREACH, member: sent}, 0)).then(edited(1, **change))
     given(reported(**{member: stored})).when(patch({member: sent})).nothing_happens()
+    event: Any
     (event,) = Incident.report(ANN, INCIDENT_ID, {**BREACH, member: sent}, {}, CODES, {}).collect_events()
     assert type(event.details[member]) is type(stored)
 
 
 @pytest.mark.parametrize("member", ["name", "description", "reported_by"])
 def test_a_text_that_was_recorded_when_no_character_had_to_be_seen_is_not_judged_again(member: str) -> None:
-    old = reported(**{member: "\u200b"})
+    blank: Any = {member: "\u200b"}
+    old = reported(**blank)
     given(old).when(edit({**BREACH, member: "\u200b", "status": "OPEN"}, 0)).then(edited(1, status=("NEW", "OPEN")))
     given(old).when(patch({member: "\u200b", "status": "OPEN"})).then(edited(1, status=("NEW", "OPEN")))
     given(old).when(edit({**BREACH, member: "\u200c"}, 0)).invalid(f"{member}: TEXT_EMPTY")

@@ -40,7 +40,7 @@ class Apache(Server):
     def start(self) -> Self:
         for attempt in range(START_ATTEMPTS):
             (self._folder / "httpd.conf").write_text(self._configuration())
-            arguments = [str(BINARY), "-D", "FOREGROUND", "-d", self._folder, "-f", self._folder / "httpd.conf"]
+            arguments = [str(BINARY), "-D", "FOREGROUND", "-d", str(self._folder), "-f", f"{self._folder}/httpd.conf"]
             self._server = spawn(arguments, log=self.log)
             try:
                 wait_until(self._ready, self._server, log=self.log, seconds=START_SECONDS)
