@@ -16,7 +16,7 @@ from projections.cloud_events import Published
 from projections.database import Unavailable
 from projections.states import TOPICS
 from service.auth.errors import KeysUnreachable, ScopeMissing, Unauthenticated
-from service.http.answers import COMMON, JSON, success
+from service.http.answers import BY_ACCEPT, COMMON, JSON, NEGOTIATED, success
 from service.http.call import MAX_POSITION_DIGITS, Call
 from service.http.negotiation import preferred
 from service.http.parameters import UUID_PATTERN
@@ -62,7 +62,7 @@ async def events(call: Call) -> web.Response:
     if preferred(accept, (JSON, BATCH)) == BATCH:
         return _batch(call, data, page)
     place = {"next": page.next, "count": len(page.events), "more": page.more}
-    return success(data, page=place, headers={"Vary": "Accept"})
+    return success(data, page=place, headers=BY_ACCEPT)
 
 
 async def stream(call: Call) -> web.StreamResponse:
@@ -105,7 +105,7 @@ def _batch(call: Call, data: bytes, page: Page) -> web.Response:
     query = [(name, value) for name, value in call.request.query.items() if name != "after"]
     place = URL.build(path=call.located(PATH), query=[*query, ("after", str(page.next))])
     own = {"Content-Type": BATCH, "Link": f'<{place}>; rel="next"', "Ims-More": "true" if page.more else "false"}
-    return web.Response(body=data, headers={**COMMON, **own, "Vary": f"{COMMON['Vary']}, Accept"})
+    return web.Response(body=data, headers={**COMMON, **own, "Vary": NEGOTIATED})
 
 
 async def end_streams(app: web.Application) -> None:

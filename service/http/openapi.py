@@ -36,7 +36,7 @@ _HEADERS: Final = {
     "Location": ("Where it is.", "^/"),
     "Content-Disposition": ("A name for the file; absent with JSON.", "^attachment; "),
     "Ims-Total": ("How many there are in all; absent with JSON, which says so itself.", "^[0-9]+$"),
-    "Link": ("The next page, relative to this address, or where the feed goes on; not with JSON.", '^<.*>; rel="next"$'),
+    "Link": ("The next page, or where the feed goes on; not with JSON.", '^<.*>; rel="next"$'),
     "Ims-More": ("Whether the feed may have more right now; absent with JSON.", "^(true|false)$"),
     "Retry-After": ("Seconds.", "^[0-9]+$"),
     "WWW-Authenticate": ("How to sign in.", "^Bearer"),
