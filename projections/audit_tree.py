@@ -33,7 +33,7 @@ class AuditTree:
     async def commit(self, lease: Lease, position: int, batch: Sequence[Leaf]) -> None:
         async with self._database.transaction() as rows:
             edge = await self.grow(rows, lease.generation, position, batch)
-            await self._leases.advance(rows, lease, position, batch[-1].position)
+            await self._leases.advance(rows, lease, position, batch[-1].position, batch[-1].digest)
         self._edge = edge
 
     async def grow(self, rows: Rows, generation: int, position: int, batch: Sequence[Leaf]) -> Edge:

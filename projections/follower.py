@@ -10,8 +10,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from domain.erasure import Erasing
 from domain.event import Fact, Recorded
+from projections.agreement import OtherLog
 from projections.database import Database, Rows, Unavailable
-from projections.lease import Lease, LeaseLost, Leases, OtherLog
+from projections.lease import Lease, LeaseLost, Leases
 
 BATCH = 500
 """Events in one transaction."""
@@ -45,6 +46,8 @@ class Placed(Protocol):
 
     @property
     def position(self) -> int: ...
+    @property
+    def digest(self) -> bytes: ...
 
 
 _F = TypeVar("_F", bound=Placed)
@@ -106,7 +109,7 @@ class Tables:
         model = self._model or self._models(lease.generation)
         async with self._database.transaction() as rows:
             await model.apply(rows, batch)
-            await self._leases.advance(rows, lease, position, batch[-1].position)
+            await self._leases.advance(rows, lease, position, batch[-1].position, batch[-1].digest)
         if any(isinstance(fact, Recorded) and isinstance(fact.event, Erasing) for fact in batch):
             await self._database.scrub()
 
@@ -169,6 +172,8 @@ class Follower(Generic[_F]):
                 self._noticed("follower_displaced", str(error))
                 await self._pause(PAUSE_SECONDS)
             except OtherLog as error:
+                with suppress(Unavailable):
+                    await self._leases.note(self.name, str(error))
                 raise Stopped(str(error)) from None
             except Outdated as outdated:
                 self.outdated = str(outdated)
@@ -190,6 +195,8 @@ class Follower(Generic[_F]):
         while until is None or position < until:
             batch = await self._next(position, self._batch if until is None else min(self._batch, until - position))
             if not batch:
+                if until is not None:  # it was there when whoever asked for this position looked
+                    raise Stopped(f"position {position + 1} is missing: the log does not go on to {until}")
                 await self._target.rest(lease, position)
                 continue
             try:

@@ -5,14 +5,15 @@ holder's, the position is where it left off. It works behind a pooler, unlike a 
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from projections.database import Database, Dialect, Rows
+from projections import applied_events
+from projections.agreement import FollowedLog, OtherLog, disagreement
+from projections.database import Database, Rows
+from projections.follower_state import LEASE_SECONDS, FollowerState, states_by_name, too_late, unheld
 
-LEASE_SECONDS = 3.0
-"""A holder that has not been heard of for so long may be replaced."""
 RENEW_SECONDS = 1.0
 
 _T = TypeVar("_T")
@@ -30,112 +31,102 @@ class Lease:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class FollowerState:
-    """A follower's row. `holder` is empty where nobody holds the lease; `failure` says why it stopped, or is empty.
-
-    `log_id` tells which log the position is of. Each holder has a higher `epoch` than the one before.
-    """
-
-    name: str
-    generation: int
-    position: int
-    holder: str
-    failure: str
-    log_id: str
-    epoch: int
-
-
-def tables(dialect: Dialect) -> list[str]:
-    return [
-        f"""CREATE TABLE IF NOT EXISTS followers (
-            name {dialect.text} PRIMARY KEY,
-            generation integer NOT NULL,
-            position bigint NOT NULL,
-            epoch bigint NOT NULL,
-            holder {dialect.text} NOT NULL,
-            expires_at double precision NOT NULL,
-            failure {dialect.text} NOT NULL,
-            log_id {dialect.text} NOT NULL
-        )"""
-    ]
+def _unnoticed(_event: str, _what: str) -> None:
+    """Nobody is told."""
 
 
 class Leases:
-    """Leases of one database; `holder` is how this process is called in `status`.
+    """Leases of one database; `holder` is how this process is called in `status`, `log` is what is followed.
 
     `exclusive`: no other process can be there (an embedded database under its file lock), so nobody is waited for.
+    `noticed` is called with a word on what was wrong with a lease, and the facts.
     """
 
-    def __init__(self, database: Database, holder: str, log_id: str, *, exclusive: bool = False) -> None:
-        self._database = database
-        self._holder = holder
-        self._log_id = log_id
-        self._now = database.dialect.now
-        self._free = "true" if exclusive else f"expires_at < {self._now}"
+    def __init__(
+        self,
+        database: Database,
+        holder: str,
+        log: FollowedLog,
+        *,
+        exclusive: bool = False,
+        noticed: Callable[[str, str], None] = _unnoticed,
+    ) -> None:
+        self._database, self._holder, self._log, self._noticed = database, holder, log, noticed
+        self._dialect, self._now = database.dialect, database.dialect.now
+        self._unheld = unheld(database.dialect)
+        self._free = "true" if exclusive else self._unheld
 
     async def register(self, name: str, generation: int = 1) -> None:
         """Make the follower's row, at the log's beginning, where there is none."""
         await self._database.execute(
             f"INSERT INTO followers VALUES ($1, {generation:d}, 0, 0, '', 0, '', $2) ON CONFLICT (name) DO NOTHING",
-            name, self._log_id,
+            name, str(self._log.log_id),
         )  # fmt: skip
 
     async def acquire(self, name: str, *, anew: bool = False) -> Lease | None:
         """The lease where it is free, else None. `anew`: whatever it built is going to be reset, so any log is right.
 
-        Raises OtherLog.
+        Raises OtherLog where the log does not hold what was applied: nobody can go on from there.
         """
+        state = await self.state(name)
+        if state is None or not (late := await self._late(name)):
+            return None
+        if not anew and (problem := await self.disagreement(state)):
+            raise OtherLog(problem)
         async with self._database.transaction() as rows:
-            taken = await rows.fetch(
-                f"""UPDATE followers SET epoch = epoch + 1, holder = $2, expires_at = {self._now} + $3, failure = ''
-                    WHERE name = $1 AND {self._free} RETURNING epoch, generation, position, log_id""",
-                name, self._holder, LEASE_SECONDS,
+            taken = await rows.execute(
+                f"""UPDATE followers SET epoch = epoch + 1, holder = $4, expires_at = {self._now} + $5, failure = ''
+                    WHERE name = $1 AND epoch = $2 AND position = $3 AND generation = {state.generation:d}
+                    AND {self._free}""",
+                name, state.epoch, state.position, self._holder, LEASE_SECONDS,
             )  # fmt: skip
-            if not taken:
-                return None
-            epoch, generation, position, log_id = taken[0]
-            if log_id != self._log_id and not anew:
-                raise OtherLog(
-                    f"{name} was built from another log ({log_id}): run `ims projections rebuild`, then start"
-                )
-            return Lease(name, epoch, generation, position)
+        if not taken:
+            return None
+        ((holder, seconds),) = late
+        if holder and seconds > 0:
+            told = f"{name}: held by {holder} for {seconds:.0f} s longer than anybody holds a lease: a clock was ahead"
+            self._noticed("lease_of_a_clock_ahead", told)
+        return Lease(name, state.epoch + 1, state.generation, state.position)
+
+    async def disagreement(self, state: FollowerState) -> str:
+        """Why the log does not hold what was applied, and which command mends it; empty where it does."""
+        return await disagreement(state, self._log)
 
     async def renew(self, lease: Lease, position: int) -> None:
         """Raises LeaseLost, also where a crash of the database took back what this holder had committed."""
-        hit = await self._database.execute(
-            f"""UPDATE followers SET expires_at = {self._now} + $4
-                WHERE name = $1 AND epoch = $2 AND position = $3 AND generation = {lease.generation:d}""",
-            lease.name, lease.epoch, position, LEASE_SECONDS,
-        )  # fmt: skip
-        _one(hit)
+        await self._move(self._database, lease, position, position)
 
-    async def advance(self, rows: Rows, lease: Lease, old: int, new: int) -> None:
-        """Move the position within the follower's own transaction. Raises LeaseLost."""
-        hit = await rows.execute(
-            f"""UPDATE followers SET position = $4, expires_at = {self._now} + $5
-                WHERE name = $1 AND epoch = $2 AND position = $3 AND generation = {lease.generation:d}""",
-            lease.name, lease.epoch, old, new, LEASE_SECONDS,
-        )  # fmt: skip
-        _one(hit)
+    async def advance(self, rows: Rows, lease: Lease, old: int, new: int, digest: bytes) -> None:
+        """Move the position within the follower's own transaction, to the event of this digest. Raises LeaseLost."""
+        await self._move(rows, lease, old, new)
+        await applied_events.put(rows, lease.name, lease.generation, new, digest)
 
-    async def move(self, lease: Lease, old: int, new: int) -> None:
-        """Write a position down that is kept elsewhere too; it may go back. Raises LeaseLost."""
-        hit = await self._database.execute(
-            f"""UPDATE followers SET position = $4, failure = '', expires_at = {self._now} + $5
-                WHERE name = $1 AND epoch = $2 AND position = $3 AND generation = {lease.generation:d}""",
-            lease.name, lease.epoch, old, new, LEASE_SECONDS,
-        )  # fmt: skip
-        _one(hit)
+    async def move(self, lease: Lease, old: int, new: int, digest: bytes) -> None:
+        """Write a position down that is kept elsewhere too, and the digest of its event; it may go back.
+
+        Raises LeaseLost.
+        """
+        if new == old:
+            await self._move(self._database, lease, old, new, failure="''")
+            return
+        async with self._database.transaction() as rows:
+            await self._move(rows, lease, old, new, failure="''")
+            await applied_events.put(rows, lease.name, lease.generation, new, digest)
 
     async def forget(self, name: str) -> None:
         """Let the follower begin anew, with the log that is there then."""
-        await self._database.execute("DELETE FROM followers WHERE name = $1", name)
+        async with self._database.transaction() as rows:
+            await forget(rows, name)
+
+    async def forget_tables(self, name: str, used: Iterable[int]) -> None:
+        """The follower's tables of all generations but these are gone."""
+        async with self._database.transaction() as rows:
+            await applied_events.keep(rows, name, used)
 
     async def note(self, name: str, failure: str) -> None:
         """Say what keeps whoever would follow, where nobody does."""
         await self._database.execute(
-            f"UPDATE followers SET failure = $2 WHERE name = $1 AND expires_at < {self._now}", name, failure
+            f"UPDATE followers SET failure = $2 WHERE name = $1 AND {self._unheld}", name, failure
         )
 
     async def renewing(self, lease: Lease, position: int, work: Awaitable[_T]) -> _T:
@@ -159,37 +150,46 @@ class Leases:
         """Whether whoever had it last left in order, or nobody ever had it: then nobody is missed."""
         return not await self._database.fetch("SELECT 1 FROM followers WHERE name = $1 AND expires_at > 0", name)
 
-    async def reset(self, rows: Rows, lease: Lease, generation: int, position: int = 0) -> Lease:
-        """Go on elsewhere, in tables of another generation, which are at that position. Raises LeaseLost."""
+    async def reset(
+        self, rows: Rows, lease: Lease, generation: int, position: int = 0, *, filled_by: str = ""
+    ) -> Lease:
+        """Go on elsewhere, in tables of another generation, which `filled_by` has brought to that position.
+
+        Raises LeaseLost.
+        """
         hit = await rows.execute(
             "UPDATE followers SET generation = $3, position = $4, log_id = $5 WHERE name = $1 AND epoch = $2",
-            lease.name, lease.epoch, generation, position, self._log_id,
+            lease.name, lease.epoch, generation, position, str(self._log.log_id),
         )  # fmt: skip
         _one(hit)
+        await applied_events.copy(rows, filled_by, lease.name, generation)
         return Lease(lease.name, lease.epoch, generation, position)
 
     async def fence(self, rows: Rows, name: str) -> FollowerState:
         """Whoever holds it loses it, and nobody moves it until this transaction ends. Raises LookupError."""
-        taken = await rows.fetch(
-            """UPDATE followers SET epoch = epoch + 1, expires_at = 0, holder = '', failure = '' WHERE name = $1
-               RETURNING name, generation, position, holder, failure, log_id, epoch""",
-            name,
+        await rows.execute(
+            "UPDATE followers SET epoch = epoch + 1, expires_at = 0, holder = '', failure = '' WHERE name = $1", name
         )
-        if not taken:
+        state = await self.state(name, rows)
+        if state is None:
             raise LookupError(f"no follower is called {name}")
-        return FollowerState(*taken[0])
+        return state
 
-    async def switch(self, rows: Rows, name: str, built: Lease, position: int) -> None:
+    async def switch(self, rows: Rows, name: str, built: Lease, position: int, digest: bytes | None) -> None:
         """Make the tables that `built` brought to this position the ones that are read and written.
 
-        Of a transaction that has fenced `name`. Raises LeaseLost where somebody else fills those tables by now.
+        `digest`: of the event there; None where the lease is at that position already. Of a transaction that has fenced
+        `name`. Raises LeaseLost where somebody else fills those tables by now.
         """
-        await self.advance(rows, built, built.position, position)
+        await self._move(rows, built, built.position, position)
+        await applied_events.copy(rows, built.name, name, built.generation)
+        if digest is not None:
+            await applied_events.put(rows, name, built.generation, position, digest)
         await rows.execute(
             "UPDATE followers SET generation = $2, position = $3, log_id = $4 WHERE name = $1",
-            name, built.generation, position, self._log_id,
+            name, built.generation, position, str(self._log.log_id),
         )  # fmt: skip
-        await rows.execute("DELETE FROM followers WHERE name = $1", built.name)
+        await forget(rows, built.name)
 
     async def state(self, name: str, rows: Rows | None = None) -> FollowerState | None:
         """`rows`: as a transaction sees it."""
@@ -197,16 +197,28 @@ class Leases:
         return next((state for state in states if state.name == name), None)
 
     async def states(self, rows: Rows | None = None) -> Sequence[FollowerState]:
-        found = await (rows or self._database).fetch(
-            f"""SELECT name, generation, position, CASE WHEN expires_at < {self._now} THEN '' ELSE holder END, failure,
-                       log_id, epoch
-                FROM followers ORDER BY name"""
+        return await states_by_name(rows or self._database, self._dialect)
+
+    async def _late(self, name: str) -> Sequence[Sequence[Any]]:
+        """Of a lease that is free: who had it last, and how many seconds beyond what anybody may ask for."""
+        return await self._database.fetch(
+            f"SELECT holder, {too_late(self._dialect)} FROM followers WHERE name = $1 AND {self._free}", name
         )
-        return [FollowerState(*row) for row in found]
+
+    async def _move(self, rows: Rows | Database, lease: Lease, old: int, new: int, failure: str = "failure") -> None:
+        """`failure`: what becomes of what is told there, as SQL."""
+        hit = await rows.execute(
+            f"""UPDATE followers SET position = $4, expires_at = {self._now} + $5, failure = {failure}
+                WHERE name = $1 AND epoch = $2 AND position = $3 AND generation = {lease.generation:d}""",
+            lease.name, lease.epoch, old, new, LEASE_SECONDS,
+        )  # fmt: skip
+        _one(hit)
 
 
-class OtherLog(Exception):
-    """The read models belong to another log than the one that is followed."""
+async def forget(rows: Rows, name: str) -> None:
+    """That there is such a follower, and with which event it ended."""
+    await rows.execute("DELETE FROM followers WHERE name = $1", name)
+    await applied_events.forget(rows, name)
 
 
 def _one(hit: int) -> None:

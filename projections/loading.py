@@ -30,6 +30,8 @@ class Loading:
         self._fold = models.fold()
         self._since: int | None = None
         """The position that the events which are folded and not written yet follow; None where there are none."""
+        self._last: Placed | None = None
+        """The last of them."""
         self._writing: asyncio.Task[None] | None = None
         self._handed_over_at = clock()
 
@@ -48,14 +50,14 @@ class Loading:
             raise
         except Exception as error:
             raise _stopped(position + 1, batch[-1].position, error) from error
-        self._since, last = since, batch[-1].position
+        self._since, self._last = since, batch[-1]
         late = self._clock() - self._handed_over_at >= RENEW_SECONDS  # else the lease may run out
-        if late or last - since >= WRITTEN or self._fold.size >= WRITTEN_BYTES:
-            await self._hand_over(lease, last)
+        if late or self._last.position - since >= WRITTEN or self._fold.size >= WRITTEN_BYTES:
+            await self._hand_over(lease)
         await asyncio.sleep(0)  # what is being written goes on, and what is being read
 
     async def rest(self, lease: Lease, position: int) -> None:
-        await self._finish(lease, position)
+        await self._finish(lease)
         await self._leases.renew(lease, position)
 
     async def leave(self, _lease: Lease) -> None:
@@ -69,30 +71,29 @@ class Loading:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
 
-    async def _finish(self, lease: Lease, position: int) -> None:
-        if self._since is not None:
-            await self._hand_over(lease, position)
+    async def _finish(self, lease: Lease) -> None:
+        await self._hand_over(lease)
         await self._settle()
 
-    async def _hand_over(self, lease: Lease, position: int) -> None:
+    async def _hand_over(self, lease: Lease) -> None:
         """Returns while this is being written; what was handed over before is."""
-        since, self._since = self._since, None
-        if since is None:
+        since, last, self._since = self._since, self._last, None
+        if since is None or last is None:
             return
         changes, self._fold = self._fold.changes(), self._models.fold()
         await self._settle()
         self._handed_over_at = self._clock()
-        self._writing = asyncio.create_task(self._write(lease, since, position, changes))
+        self._writing = asyncio.create_task(self._write(lease, since, last, changes))
 
-    async def _write(self, lease: Lease, since: int, position: int, changes: Changes) -> None:
+    async def _write(self, lease: Lease, since: int, last: Placed, changes: Changes) -> None:
         try:
             async with self._database.transaction() as rows:
                 await self._models.write(rows, changes)
-                await self._leases.advance(rows, lease, since, position)
+                await self._leases.advance(rows, lease, since, last.position, last.digest)
         except (Unavailable, LeaseLost):
             raise
         except Exception as error:
-            raise _stopped(since + 1, position, error) from error
+            raise _stopped(since + 1, last.position, error) from error
 
     async def _settle(self) -> None:
         writing, self._writing = self._writing, None

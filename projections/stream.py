@@ -65,11 +65,11 @@ class Positions(Protocol):
 
 
 class _Sent(NamedTuple):
-    """Batches on their way, and the position that is reached with them."""
+    """Batches on their way, and the event that is reached with them."""
 
     batches: list[Batch]
     answer: asyncio.Future[list[dict[str, str]]]
-    position: int
+    last: Fact
 
 
 class Publisher:
@@ -87,7 +87,9 @@ class Publisher:
         self._names, self._streams, self._log, self._leases, self._events = names, streams, log, leases, events
         self._clock = clock
         self._filling = Filling(names, {})
-        self._reached, self._kept, self._kept_at = 0, 0, 0.0
+        self._reached, self._digest = 0, b""
+        """The last event that every stream has which it belongs in."""
+        self._kept, self._kept_at = 0, 0.0
         self._newest: str | None = None
         self._sent: _Sent | None = None
 
@@ -100,9 +102,9 @@ class Publisher:
             self._sent.answer.cancel()
             self._sent = None
         self._reached = self._kept = lease.position
-        position = self._reached = await self._renewing(lease, self._survey())
-        await self._keep(lease, position)
-        return position
+        self._reached, self._digest = await self._renewing(lease, self._survey())
+        await self._keep(lease)
+        return self._reached
 
     async def commit(self, lease: Lease, _position: int, batch: Sequence[Fact]) -> None:
         """Publish what is missing. Raises Displaced where a stream is not where it was left.
@@ -110,37 +112,36 @@ class Publisher:
         While many events wait, the next batch is rendered during the time that Redis takes for this one.
         """
         if self._clock() - self._kept_at > LOOK_SECONDS:  # paused, perhaps: another may hold the lease by now
-            await self._keep(lease, self._kept)
+            await self._renew(lease)
         missing, streams = self._filling.missing(batch)
         batches = self._filling.batches(await self._events.of(missing), streams) if missing else []
         await self._settle(lease)
         if batches:
-            self._sent = _Sent(batches, asyncio.ensure_future(self._streams.add(batches)), batch[-1].position)
+            self._sent = _Sent(batches, asyncio.ensure_future(self._streams.add(batches)), batch[-1])
             self._sent.answer.add_done_callback(_noted)
             self._newest = next(reversed(batches[-1].ends))
             await asyncio.sleep(0)  # it goes out before anything else is rendered
             if len(batch) < BATCH:
                 await self._settle(lease)
         else:
-            self._reached = batch[-1].position
-            if self._clock() - self._kept_at > KEEP_SECONDS:
-                await self._keep(lease, self._reached)
+            await self._reach(lease, batch[-1])
 
-    async def rest(self, lease: Lease, position: int) -> None:
+    async def rest(self, lease: Lease, _position: int) -> None:
         """Nothing is new: see that what was published last is still there."""
         await self._settle(lease)
-        await self._keep(lease, position)
+        await self._keep(lease)
         if self._newest is not None:
             (end,) = await self._renewing(lease, self._streams.ends([self._newest]))
-            if _position(self._newest, end.id) != self._filling.ends[self._newest]:
+            if _position_of(self._newest, end.id) != self._filling.ends[self._newest]:
                 raise Displaced(f"{self._newest} ends with {end.id}")
 
     async def leave(self, lease: Lease) -> None:
         """Write down how far it came."""
         if self._reached != self._kept:
-            await self._keep(lease, self._reached)
+            await self._keep(lease)
 
-    async def _survey(self) -> int:
+    async def _survey(self) -> tuple[int, bytes]:
+        """The position to go on from, and the digest of its event."""
         tenants = await self._log.tenants()
         head = max((last for _, last in tenants), default=0)
         lasts = {name: last for tenant_id, last in tenants for name in self._names.of(tenant_id)}
@@ -157,7 +158,8 @@ class Publisher:
             earliest = min(earliest, lacks or earliest)
         self._filling.ends = ends
         self._newest = max(ends, key=lambda name: ends[name], default=None)
-        return earliest - 1
+        there = await self._log.digests([earliest - 1])
+        return earliest - 1, there.get(earliest - 1, ("", b""))[1]
 
     async def _verified(self, names: Sequence[str], owners: Mapping[str, str]) -> dict[str, int]:
         """Where each stream ends, once what stands there was compared with the log."""
@@ -165,7 +167,7 @@ class Publisher:
         for start in range(0, len(names), AT_ONCE):
             some = names[start : start + AT_ONCE]
             found = dict(zip(some, await self._streams.ends(some), strict=True))
-            ends |= {name: _position(name, end.id) for name, end in found.items()}
+            ends |= {name: _position_of(name, end.id) for name, end in found.items()}
             there = await self._log.digests(sorted({ends[name] for name in some} - {0}))
             for name, end in found.items():
                 if ends[name]:
@@ -181,20 +183,28 @@ class Publisher:
             for name, end in batch.ends.items():
                 if ids[name] != f"{end}-0":
                     raise Displaced(f"{name} ended with {ids[name]}, not with {batch.prevs[name]}-0")
-        self._reached = sent.position
-        if self._clock() - self._kept_at > KEEP_SECONDS:
-            await self._keep(lease, sent.position)
+        await self._reach(lease, sent.last)
 
-    async def _keep(self, lease: Lease, position: int) -> None:
-        await self._leases.move(lease, self._kept, position)
-        self._kept, self._kept_at = position, self._clock()
+    async def _reach(self, lease: Lease, last: Fact) -> None:
+        self._reached, self._digest = last.position, last.digest
+        if self._clock() - self._kept_at > KEEP_SECONDS:
+            await self._keep(lease)
+
+    async def _keep(self, lease: Lease) -> None:
+        """Write down how far it is."""
+        await self._leases.move(lease, self._kept, self._reached, self._digest)
+        self._kept, self._kept_at = self._reached, self._clock()
+
+    async def _renew(self, lease: Lease) -> None:
+        await self._leases.renew(lease, self._kept)
+        self._kept_at = self._clock()
 
     async def _renewing(self, lease: Lease, work: Awaitable[_T]) -> _T:
         """However long the work takes, the lease stays with whoever does it. Raises LeaseLost."""
         task = asyncio.ensure_future(work)
         try:
             while not (await asyncio.wait({task}, timeout=LOOK_SECONDS))[0]:
-                await self._keep(lease, self._kept)
+                await self._renew(lease)
             return task.result()
         finally:
             task.cancel()
@@ -206,7 +216,7 @@ def _noted(answer: asyncio.Future[list[dict[str, str]]]) -> None:
         answer.exception()
 
 
-def _position(name: str, id: str) -> int:
+def _position_of(name: str, id: str) -> int:
     match = _ID.fullmatch(id)
     if match is None:
         raise Stopped(f"{name} does not agree with the log: it ends with {id}, which is no position")

@@ -214,13 +214,12 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
 
 
 async def _following(parts: Parts, follower: Follower[Any]) -> None:
-    if parts.stopped.startswith(f"{follower.name}: "):
-        parts.stopped = ""
+    parts.stops.pop(follower.name, None)
     try:
         await follower.run()
     except Stopped as stopped:
-        parts.stopped = f"{follower.name}: {stopped}"
+        parts.stops[follower.name] = f"{follower.name}: {stopped}"
         _log.error("follower_stopped", follower=follower.name, reason=str(stopped))
     except Exception as error:
-        parts.stopped = f"{follower.name}: {type(error).__name__}"
+        parts.stops[follower.name] = f"{follower.name}: {type(error).__name__}"
         raise

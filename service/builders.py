@@ -7,7 +7,8 @@ from math import ceil
 from typing import Protocol
 
 from projections.follower import LOOK_SECONDS
-from projections.lease import LEASE_SECONDS, FollowerState, Lease, LeaseLost, Leases
+from projections.follower_state import FollowerState, LEASE_SECONDS
+from projections.lease import Lease, LeaseLost, Leases
 from service.store.log import InUse
 
 RUNNING = "another rebuild is running"

@@ -1,6 +1,7 @@
 """Reading what was written: a read waits, in memory, until the read model has reached what its tenant was told of."""
 
 import asyncio
+from logging import ERROR, INFO
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,7 +10,8 @@ import structlog
 
 from domain.errors import Fault, Invalid
 from projections.database import Unavailable
-from projections.lease import FollowerState, Leases
+from projections.follower_state import FollowerState
+from projections.lease import Leases
 from projections.read_models import FOLLOWER, ReadModels
 from service.store.feed import Feed
 from service.store.log import Log
@@ -39,7 +41,8 @@ class Freshness:
         """No read is older than this: what was acknowledged before this process began, or by tables of before."""
         self._epoch = 0
         """Of whoever moved the read models last; what is heard of earlier holders is past."""
-        self._of_other_log = False
+        self.fault = ""
+        """Why nothing is read from the read models, and which command mends it; empty while they are of this log."""
         self._doubts = self._settled = 0
         self.hurry: Callable[[], None] = lambda: None
         """Called when a read has to wait; whoever builds the read models in this process puts its own here."""
@@ -58,13 +61,13 @@ class Freshness:
     def heard_enough(self, tenant_id: str, minimum: int | None) -> bool:
         """Whether what this process has heard of the log is as new as what `current` gives."""
         feed = self._feed
-        return feed.hears and feed.head.value >= self._wanted(tenant_id, minimum) and not self._of_other_log
+        return feed.hears and feed.head.value >= self._wanted(tenant_id, minimum) and not self.fault
 
     async def current(self, tenant_id: str, minimum: int | None) -> ReadModels:
         """The read models, no older than the tenant's last write here and than `minimum`. Raises NotFresh, Invalid."""
         if self._doubts > self._settled:
             await self.look()
-        if self._of_other_log:
+        if self.fault:
             raise NotFresh
         if minimum is not None and minimum > self._feed.head.value and minimum > await self._log.head():
             raise Invalid([Fault("POSITION_UNKNOWN", "is beyond the end of the log", "Ims-Min-Position")])
@@ -113,8 +116,11 @@ class Freshness:
         self._settled = max(self._settled, doubts)
         if state is None:
             return
-        self._of_other_log = state.log_id != str(self._log.log_id)
-        if self._of_other_log:
+        fault = await self._leases.disagreement(state)
+        if fault != self.fault:
+            _log.log(ERROR if fault else INFO, "read_models_of_another_log", problem=fault or None)
+        self.fault = fault
+        if fault:
             return
         epoch, generation, position = known
         if state.epoch < epoch or (state.generation == generation and state.position < position):

@@ -38,6 +38,7 @@ async def drop_unused(engine: Engine, leases: Leases) -> None:
     used = {state.generation for state in await leases.states() if state.name in (FOLLOWER, REBUILD)}
     if kept := await KeptGeneration(engine.database, FOLLOWER).get():
         used.add(kept.generation)
+    await leases.forget_tables(FOLLOWER, used)
     there = await of_this_release(engine)
     await engine.database.define(removal([name for number in there.keys() - used for name in there[number]]))
 
@@ -67,7 +68,10 @@ async def expire(engine: Engine, leases: Leases) -> None:
     """For ever: drop kept tables when their time is over."""
     while True:
         try:
-            if await KeptGeneration(engine.database, FOLLOWER).expire():
+            kept = KeptGeneration(engine.database, FOLLOWER)
+            if await kept.shorten():
+                _log.warning("kept_tables_of_a_clock_ahead", follower=FOLLOWER, advice="their time begins now")
+            if await kept.expire():
                 await drop_unused(engine, leases)
         except Unavailable as error:
             _log.warning("kept_tables_wait", error=str(error))

@@ -5,20 +5,30 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from projections import generations, lease
+import structlog
+
+from projections import applied_events, follower_state, generations
 from projections.lease import Leases
 from projections.read_models import FOLLOWER
 from service.engines import Engine
 from service.store.log import InUse
 
+_log = structlog.get_logger(__name__)
+
 
 async def open_leases(engine: Engine) -> Leases:
     """The leases of this process, and a row for every follower."""
-    await engine.database.define([*lease.tables(engine.database.dialect), *generations.tables(engine.database.dialect)])
+    dialect = engine.database.dialect
+    tables = [made for kind in (follower_state, applied_events, generations) for made in kind.tables(dialect)]
+    await engine.database.define(tables)
     holder = f"{socket.gethostname()}:{os.getpid()}"
-    leases = Leases(engine.database, holder, str(engine.log.log_id), exclusive=engine.exclusive)
+    leases = Leases(engine.database, holder, engine.log, exclusive=engine.exclusive, noticed=_noticed)
     await leases.register(FOLLOWER)
     return leases
+
+
+def _noticed(event: str, what: str) -> None:
+    _log.warning(event, detail=what)
 
 
 @asynccontextmanager

@@ -25,7 +25,9 @@ async def measure(parts: Parts) -> None:
     metrics.head.set(parts.feed.head.value)
     metrics.waiting.set(parts.writer.waiting)
     metrics.read_position.set(parts.freshness.position.value)
-    metrics.stopped.labels(parts.stopped).set(bool(parts.stopped))
+    metrics.stopped.clear()
+    for reason in parts.stops.values() or [""]:
+        metrics.stopped.labels(reason).set(bool(reason))
     metrics.streams.set(parts.tail.readers)
     metrics.streams_dropped.set(parts.tail.dropped)
     metrics.log_dropped.set(dropped_records())

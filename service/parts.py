@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -70,8 +70,13 @@ class Parts:
     auditing: Auditing | None
     broken: asyncio.Future[None]
     """Has an exception when this process must not go on."""
-    stopped: str = ""
-    """Why a follower of this process has stopped for good; empty while all is well."""
+    stops: dict[str, str] = field(default_factory=dict)
+    """The followers of this process that have stopped for good, and why."""
+
+    @property
+    def stopped(self) -> str:
+        """The same as a text; empty while all is well."""
+        return "; ".join(self.stops.values())
 
     def doubt(self) -> None:
         """The read models may have gone back, and the log may be out of reach: whether it is shows at once."""

@@ -5,11 +5,13 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from domain.event import Fact
+from projections.agreement import disagreement
 from projections.comparison import Differences, differences
 from projections.database import Rows
 from projections.follower import BATCH
 from projections.generations import KeptGeneration, NothingKept, removal
-from projections.lease import FollowerState, Lease, Leases
+from projections.follower_state import FollowerState
+from projections.lease import Lease, Leases
 from projections.read_models import FOLLOWER, REBUILD, ReadModels
 from service.builders import builders_lease, held
 from service.engines import Engine
@@ -24,10 +26,13 @@ from service.yielding import Yielding
 
 
 class Rebuilding:
-    """One that holds the lease of whoever builds. Every method raises LeaseLost, Unavailable and Stopped."""
+    """One that holds the lease of whoever builds. Every method raises LeaseLost, Unavailable and Stopped.
 
-    def __init__(self, settings: Settings, engine: Engine, leases: Leases, lease: Lease) -> None:
-        self._engine, self._leases, self._lease = engine, leases, lease
+    `spoilt`: why nobody can go on with what a rebuild left unfinished; empty where it can be gone on with.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine, leases: Leases, lease: Lease, spoilt: str) -> None:
+        self._engine, self._leases, self._lease, self._spoilt = engine, leases, lease, spoilt
         self._shares = Shares(settings, engine, leases)
         self._kept = KeptGeneration(engine.database, FOLLOWER)
         self._feed = Yielding(engine.log, plainly_told)
@@ -43,7 +48,8 @@ class Rebuilding:
         there = await of_this_release(self._engine)
         number, position = self._lease.generation, self._lease.position
         begun = position > 0 or await self._shares.begun(number)
-        resumed = not anew and begun and number in there and number not in used
+        sound = not self._spoilt and await self._shares.agree()
+        resumed = not anew and begun and sound and number in there and number not in used
         await self._engine.database.define(
             removal([name for other in there.keys() - used - ({number} if resumed else set()) for name in there[other]])
         )
@@ -59,10 +65,10 @@ class Rebuilding:
             raise NothingKept("no earlier tables are kept")
         if kept.log_id != str(self._engine.log.log_id):
             raise NothingKept("the tables that are kept were built from another log")
-        if self._lease.generation == kept.generation:
-            await self._go_on(kept.generation, self._lease.position)
-        else:
-            await self._go_on(kept.generation, kept.position)
+        begun = self._lease.generation == kept.generation
+        if spoilt := (self._spoilt if begun else await disagreement(kept, self._engine.log)):
+            raise NothingKept(f"nobody can go back to the tables that are kept: {spoilt}")
+        await self._go_on(kept.generation, self._lease.position if begun else kept.position)
 
     async def give_up(self) -> None:
         """Drop what a rebuild left unfinished."""
@@ -89,7 +95,7 @@ class Rebuilding:
     async def where_the_live_ones_are(self) -> int:
         """The head, where there is nothing to compare with."""
         live = await self._live()
-        return live.position if self._comparable(live) else await self.head()
+        return live.position if await self._comparable(live) else await self.head()
 
     async def index(self) -> None:
         statements = self._models().indexes()
@@ -103,12 +109,13 @@ class Rebuilding:
         """From the very position at which the live ones are. `keep`: seconds that those are kept, None for ever."""
         async with self._engine.database.transaction(durable=True) as rows:
             live = await self._leases.fence(rows, FOLLOWER)
-            position = self._lease.position
-            if self._comparable(live):
+            comparable = await self._comparable(live)
+            position, digest = self._lease.position, None
+            if comparable:
                 position = max(position, live.position)
-                await self._apply(rows, position)
-            await self._leases.switch(rows, FOLLOWER, self._lease, position)
-            if self._comparable(live):
+                digest = await self._apply(rows, position)
+            await self._leases.switch(rows, FOLLOWER, self._lease, position, digest)
+            if comparable:
                 await self._kept.set(rows, live, keep)
             else:
                 await self._kept.forget(rows)
@@ -122,29 +129,34 @@ class Rebuilding:
     async def _compare(self) -> Differences | None:
         async with self._engine.database.trial() as rows:
             live = await self._leases.state(FOLLOWER, rows)
-            if live is None or not self._comparable(live) or live.position < self._lease.position:
+            if live is None or not await self._comparable(live) or live.position < self._lease.position:
                 return None
             await self._apply(rows, live.position)
             return await differences(
                 self._engine.database, rows, self._made(live.generation).compared(), self._models().compared()
             )
 
-    async def _apply(self, rows: Rows, until: int) -> None:
-        """What is left to that position, within somebody's transaction; the follower's row stays where it is."""
-        position, models = self._lease.position, self._models()
+    async def _apply(self, rows: Rows, until: int) -> bytes | None:
+        """What is left to that position, within somebody's transaction; the follower's row stays where it is.
+
+        Returns the digest of the last event, None where nothing was left.
+        """
+        position, models, digest = self._lease.position, self._models(), None
         while position < until:
             batch: Sequence[Fact] = await self._feed.after(position, min(BATCH, until - position), 0)
             fold = models.fold()
             await fold.add(rows, batch)
             await models.write(rows, fold.changes())
-            position = batch[-1].position
+            position, digest = batch[-1].position, batch[-1].digest
+        return digest
 
     async def _go_on(self, generation: int, position: int) -> None:
         """Whoever was about to go back left the kept tables further than they were."""
         async with self._engine.database.transaction(durable=True) as rows:
-            await self._kept.moved(rows, self._lease.generation, self._lease.position)
+            await self._kept.moved(rows, self._lease.name, self._lease.generation, self._lease.position)
             await self._shares.forget(rows)
-            self._lease = await self._leases.reset(rows, self._lease, generation, position)
+            filled_by = self._lease.name if generation == self._lease.generation else FOLLOWER
+            self._lease = await self._leases.reset(rows, self._lease, generation, position, filled_by=filled_by)
 
     async def _patiently(self, work: Awaitable[Differences | None]) -> Differences | None:
         return await self._leases.renewing(self._lease, self._lease.position, work)
@@ -155,8 +167,9 @@ class Rebuilding:
             raise LookupError(f"no follower is called {FOLLOWER}")
         return live
 
-    def _comparable(self, live: FollowerState) -> bool:
-        return live.position > 0 and live.log_id == str(self._engine.log.log_id)
+    async def _comparable(self, live: FollowerState) -> bool:
+        """Whether the live ones are of what this log holds."""
+        return live.position > 0 and not await self._leases.disagreement(live)
 
     def _made(self, generation: int) -> ReadModels:
         return read_models(self._engine, generation)
@@ -170,8 +183,9 @@ async def rebuilding(settings: Settings, engine: Engine) -> AsyncIterator[Rebuil
     """`engine` as the settings say. Raises InUse where another rebuild is running."""
     leases = await open_leases(engine)
     lease, before = await builders_lease(leases, REBUILD)
-    if before.log_id != str(engine.log.log_id):
+    spoilt = await leases.disagreement(before)
+    if spoilt:
         lease = replace(lease, position=0)
-    one = Rebuilding(settings, engine, leases, lease)
+    one = Rebuilding(settings, engine, leases, lease, spoilt)
     async with held(leases, one):
         yield one

@@ -19,7 +19,7 @@ import uvloop
 
 from projections.database import Rows
 from projections.follower import Placed, Stopped
-from projections.lease import Lease, Leases
+from projections.lease import Lease, Leases, forget
 from projections.read_models import REBUILD
 from service.builders import builders_lease
 from service.engines import Engine, open_engine
@@ -43,13 +43,14 @@ class Passed(NamedTuple):
     """What stands at a position, where it is the other's."""
 
     position: int
+    digest: bytes
 
 
 def told_to(share: int) -> Callable[[Plain], Placed]:
     """By the last digit of the aggregate's id."""
 
     def told(row: Plain) -> Placed:
-        return plainly_told(row) if int(row[1][-1], 16) % SHARES == share else Passed(row[0])
+        return plainly_told(row) if int(row[1][-1], 16) % SHARES == share else Passed(row[0], row[-1])
 
     return told
 
@@ -68,6 +69,11 @@ class Shares:
             for state in await self._leases.states()
         )
 
+    async def agree(self) -> bool:
+        """Whether the log holds what each has filled the tables with so far, if any has."""
+        states = [state for state in await self._leases.states() if state.name in NAMES]
+        return not any([await self._leases.disagreement(state) for state in states])
+
     async def wanted(self, lease: Lease, until: int) -> bool:
         """Whether a second process is worth its start and takes nothing from those who write, or two have begun."""
         long = until - lease.position >= LONG and (os.cpu_count() or 1) >= SHARES
@@ -76,7 +82,7 @@ class Shares:
     async def forget(self, rows: Rows) -> None:
         """What was begun is not gone on with."""
         for name in NAMES:
-            await rows.execute("DELETE FROM followers WHERE name = $1", name)
+            await forget(rows, name)
 
     async def fill(self, lease: Lease, until: int, done: Callable[[int], None]) -> Lease:
         """Returns once both are at that position, or where the farther one was before, and the rebuild's own lease
@@ -85,8 +91,9 @@ class Shares:
         Raises LeaseLost, Stopped, Unavailable.
         """
         reached = await self._leases.renewing(lease, lease.position, self._both(lease, until, done))
+        there = await self._engine.log.digests([reached])
         async with self._engine.database.transaction() as rows:
-            await self._leases.advance(rows, lease, lease.position, reached)
+            await self._leases.advance(rows, lease, lease.position, reached, there[reached][1])
             await self.forget(rows)
         return replace(lease, position=reached)
 
@@ -116,7 +123,7 @@ class Shares:
         if (before.generation, before.log_id) == (of.generation, str(self._engine.log.log_id)):
             return lease
         async with self._engine.database.transaction() as rows:
-            return await self._leases.reset(rows, lease, of.generation, of.position)
+            return await self._leases.reset(rows, lease, of.generation, of.position, filled_by=of.name)
 
 
 class _OtherProcess:

@@ -1,18 +1,31 @@
 """The state of every part, for people: positions, lags, who holds which lease, the last error."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
+from projections.audit_tree import FOLLOWER as AUDIT_TREE
 from projections.database import Unavailable
-from projections.lease import FollowerState, Leases
+from projections.follower_state import FollowerState
+from projections.lease import Leases
+from projections.read_models import FOLLOWER as READ_MODELS
+from projections.stream import FOLLOWER as PUBLISHER
 from service.parts import Parts
 from service.store.log import Log
 
 
+FOLLOWERS: Final = (READ_MODELS, AUDIT_TREE, PUBLISHER)
+"""Those that nobody goes on with where the log does not hold what they applied: what others left is begun anew."""
+
+
 async def follower_states(log: Log, leases: Leases) -> list[dict[str, Any]]:
-    """Each follower's position and lag, in events and in seconds. Raises Unavailable."""
+    """Each follower's position and lag, in events and in seconds, and what keeps it. Raises Unavailable."""
+    found = []
+    for state in await leases.states():
+        problem = await leases.disagreement(state) if state.name in FOLLOWERS else ""
+        found.append(replace(state, failure=problem or state.failure))
     head = await log.head()
-    return [await _with_lag(log, state, head) for state in await leases.states()]
+    return [await _with_lag(log, state, head) for state in found]
 
 
 async def status_of(parts: Parts) -> dict[str, Any]:
@@ -22,7 +35,7 @@ async def status_of(parts: Parts) -> dict[str, Any]:
         "log": {"id": str(parts.log.log_id), "head": parts.feed.head.value},
         "writer": {"waiting": parts.writer.waiting},
         "signing_in": parts.authenticator.status(),
-        "error": parts.stopped or parts.outdated or None,
+        "error": parts.stopped or parts.outdated or parts.freshness.fault or None,
     }
     if parts.auditing is not None:
         status["audit"] = {"divergence": parts.auditing.divergence or None}

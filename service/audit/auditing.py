@@ -7,6 +7,7 @@ from projections.audit_tree import FOLLOWER, AuditTree
 from projections.follower import Follower
 from projections.lease import Lease, Leases
 from projections.leaves import Leaf
+from projections.stream import FOLLOWER as PUBLISHER
 from projections.tiles import Tiles
 from service.audit.checkpoint import origin_of
 from service.audit.checkpoints import Checkpoints
@@ -65,7 +66,11 @@ async def open_tree(engine: Engine, leases: Leases) -> None:
 
 
 async def begin_anew_for_another_log(engine: Engine, leases: Leases) -> None:
-    """Where the tree is of another log than the one that is there, a tree of this one is begun."""
+    """Where the tree is of another log than the one that is there, a tree of this one is begun; where the publisher's
+    position is, it looks anew how far the streams of this one are."""
+    published = await leases.state(PUBLISHER)
+    if published is not None and published.log_id != str(engine.log.log_id):
+        await leases.forget(PUBLISHER)
     state = await leases.state(FOLLOWER)
     if state is None or state.log_id == str(engine.log.log_id):
         return

@@ -25,6 +25,10 @@ class TreeDiverged(Exception):
     """The tree contradicts a checkpoint or the log, so nothing is signed or proven with it: run `ims audit verify`."""
 
 
+class OtherHistory(TreeDiverged):
+    """The tree was built from another log, or from another history of this one, than the one that is there."""
+
+
 class Disturbed(Exception):
     """Something was erased while the log was exported: the file lacks the order for what it lacks."""
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import NamedTuple
 
+from projections.agreement import WAY_OUT
 from projections.audit_tree import FOLLOWER, REBUILD, AuditTree
 from projections.comparison import MAX_SHOWN
 from projections.follower import Follower
@@ -78,16 +79,26 @@ class TreeRebuilding:
             self.lease = replace(self.lease, position=await follower.follow(self.lease, until))
 
     async def vouched(self) -> None:
-        """Raises TreeDiverged where what was signed contradicts the log as it is."""
+        """Raises TreeDiverged where what was signed, or may have been, contradicts the log as it is.
+
+        A live tree of the same log that the log does not hold is such a case: signing another one would fork the log.
+        """
+        live = await self._leases.state(FOLLOWER)
+        if live is not None and live.log_id == str(self._engine.log.log_id):
+            if problem := await self._leases.disagreement(live):
+                raise TreeDiverged(f"{problem}; nothing was switched")
         signed = await Checkpoints(self._engine.kept).newest(origin_of(self._engine.log.log_id))
         if signed is None:
             return
         if signed.size > self.lease.position:
-            raise TreeDiverged(f"the log ends before the checkpoint of {signed.size} events: nothing was switched")
+            raise TreeDiverged(
+                f"the log ends at {self.lease.position}, and a checkpoint of {signed.size} events was signed; {WAY_OUT}; "
+                "nothing was switched"
+            )
         if root(signed.size, await self._nodes(signed.size)) != signed.root:
             raise TreeDiverged(
                 f"the log does not give the root that was signed at {signed.size} events: nothing was switched, "
-                "`ims audit verify` names what was altered"
+                f"`ims audit verify` names what was altered; where {WAY_OUT}"
             )
 
     async def compare(self) -> TreeDifferences | None:
@@ -108,12 +119,12 @@ class TreeRebuilding:
         """From the very position at which the live one is."""
         async with self._engine.database.transaction(durable=True) as rows:
             live = await self._leases.fence(rows, FOLLOWER)
-            position = self.lease.position
+            position, digest = self.lease.position, None
             while live.log_id == str(self._engine.log.log_id) and position < live.position:
                 batch = await self._engine.log.leaves(position, min(BATCH, live.position - position))
                 await self._tree.grow(rows, self.lease.generation, position, batch)
-                position = batch[-1].position
-            await self._leases.switch(rows, FOLLOWER, self.lease, position)
+                position, digest = batch[-1].position, batch[-1].digest
+            await self._leases.switch(rows, FOLLOWER, self.lease, position, digest)
         await asyncio.sleep(GRACE_SECONDS)
         await self._drop_others(self.lease.generation)
 
@@ -144,6 +155,7 @@ class TreeRebuilding:
         return await self._tiles(self.lease.generation).nodes(self._engine.database, size)
 
     async def _drop_others(self, used: int) -> None:
+        await self._leases.forget_tables(FOLLOWER, [used])
         there = await generations(self._engine.database)
         statements = (self._tiles(number).removal() for number in there if number != used)
         await self._engine.database.define([one for many in statements for one in many])

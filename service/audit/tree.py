@@ -4,22 +4,26 @@ import asyncio
 
 from projections.audit_tree import FOLLOWER
 from projections.database import Database
+from projections.follower_state import FollowerState
 from projections.lease import Leases
 from projections.merkle import Nodes
 from projections.tiles import Tiles
+from service.audit.errors import OtherHistory
 
 POLL_SECONDS = 0.02
 
 
 class Tree:
-    """Every method raises Unavailable when the database is away."""
+    """Every method raises Unavailable when the database is away, and OtherHistory where the tree has leaves that the log
+    has not: nothing is signed or proven with another history."""
 
     def __init__(self, database: Database, leases: Leases, log_id: str) -> None:
         self._database, self._leases, self._log_id = database, leases, log_id
 
     async def size(self) -> int:
         """Leaves that it has; 0 also while it is of another log, before it is begun anew."""
-        return (await self._state())[1]
+        state = await self._state()
+        return 0 if state is None else state.position
 
     async def reach(self, size: int, timeout: float) -> bool:
         """Whether it has so many leaves within `timeout` seconds."""
@@ -41,11 +45,14 @@ class Tree:
         return dict(await (await self.tiles()).of_level(self._database, level, first, count))
 
     async def tiles(self) -> Tiles:
-        return Tiles(self._database.dialect, (await self._state())[0])
+        state = await self._state()
+        return Tiles(self._database.dialect, 1 if state is None else state.generation)
 
-    async def _state(self) -> tuple[int, int]:
-        """Generation and size."""
+    async def _state(self) -> FollowerState | None:
+        """None where it is of another log."""
         state = await self._leases.state(FOLLOWER)
         if state is None or state.log_id != self._log_id:
-            return 1, 0
-        return state.generation, state.position
+            return None
+        if problem := await self._leases.disagreement(state):
+            raise OtherHistory(problem)
+        return state

@@ -16,7 +16,7 @@ from domain.errors import (
     Unmatched,
 )
 from projections.database import Unavailable
-from service.audit.errors import CheckpointPending
+from service.audit.errors import CheckpointPending, OtherHistory
 from service.auth.challenge import INSUFFICIENT_SCOPE, challenge
 from service.auth.errors import KeysUnreachable, RoleMissing, ScopeMissing, Unauthenticated
 from service.commands import CommandErased, Contended, ContentErased, KeyReused
@@ -188,6 +188,7 @@ _PLAIN: Final[dict[type[Exception], tuple[int, str, str]]] = {
     KeysUnreachable: (503, "KEYS_UNREACHABLE", "The keys that tokens are checked with are out of reach."),
     NotFresh: (503, "READ_MODEL_BEHIND", "The read model has not reached what was written yet."),
     CheckpointPending: (503, "CHECKPOINT_PENDING", "No checkpoint covers it yet."),
+    OtherHistory: (503, "CHECKPOINT_PENDING", "Nothing is proven until the tree is that of the log again."),
     Contended: (503, "CONTENDED", "Others kept changing the same thing first."),
     Overloaded: (503, "OVERLOADED", "More writes wait than may."),
     OutcomeUnknown: (503, "OUTCOME_UNKNOWN", "Whether the write was recorded could not be found out in time."),

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -39,6 +40,13 @@ class LogWentBack(Exception):
     """Events that this process knows are not in the log any more: all that it keeps in memory may be wrong."""
 
 
+class _Known(NamedTuple):
+    """An event that must be in the log for ever."""
+
+    position: int
+    digest: bytes
+
+
 class Feed:
     """`head` is the newest position that this process knows."""
 
@@ -48,8 +56,15 @@ class Feed:
         self._window: deque[Fact] = deque(maxlen=WINDOW)
         self._bell = asyncio.Event()
         self._looked_at = float("-inf")
-        self._doubted: tuple[int, bytes | None] | None = None
-        """The position of the newest event, and its digest where that is known, while it is not sure to be there."""
+        self._newest = _Known(0, b"")
+        """The newest event that this process knows."""
+        self._certain = self._newest
+        """The newest event when it was last made sure that the log has what it had."""
+        self._certain_at = float("-inf")
+        self._doubted: _Known | None = None
+        """The newest event when a doubt came up, while it is not sure to be there."""
+        self._went_back = ""
+        """What this process was told that the log cannot have beside what it remembers."""
         self._listeners: list[Listener] = []
         self._forgetting: list[Callable[[UUID], None]] = []
 
@@ -63,11 +78,20 @@ class Feed:
 
     async def start(self) -> None:
         self._looked_at = time.monotonic()
-        self.head.set(await self._log.head())
+        head = await self._log.head()
+        there = await self._log.digests([head])
+        if head in there:
+            self._newest = self._certain = _Known(head, there[head][1])
+            self.head.set(head)
 
     def offer(self, recorded: Sequence[Recorded]) -> None:
         """What this process has just committed, its positions rising."""
         for fact in recorded:
+            if fact.position <= self.head.value and self._is_another(fact):
+                self._went_back = _gone_back(fact.position, "another event now")
+            if self._went_back:
+                self.ring()
+                return
             if fact.position == self.head.value + 1:
                 self._take(fact, fact.event.tenant_id)
             elif fact.position > self.head.value:
@@ -83,8 +107,7 @@ class Feed:
 
         Nobody gets what is in memory until the log has been looked at.
         """
-        position, digest = self._doubted or (self.head.value, self._window[-1].digest if self._window else None)
-        self._doubted = (position, digest)
+        self._doubted = _Known(*(self._doubted or self._newest))  # another one for each doubt
         self._window.clear()
         self.ring()
 
@@ -109,14 +132,17 @@ class Feed:
 
     async def catch_up(self) -> None:
         """Read until there is nothing new. Raises Unavailable, LogWentBack."""
-        while self._doubted is not None:
-            doubted = self._doubted
-            await self._make_sure(*doubted)
-            if self._doubted is doubted:  # else a doubt came up meanwhile
-                self._doubted = None
+        while self._doubted or self._went_back or time.monotonic() - self._certain_at >= LOOK_SECONDS:
+            await self._make_sure()
         while True:
-            start, looked_at = self.head.value, time.monotonic()
-            rows = await self._log.read(start, READ_EVENTS)
+            known, looked_at = self._newest, time.monotonic()
+            # From the newest event that is known: what follows another one there is another history.
+            rows = await self._log.read(max(0, known.position - 1), READ_EVENTS)
+            if known.position:
+                if not rows or rows[0].position != known.position:
+                    raise LogWentBack(_gone_back(known.position, "gone"))
+                if rows[0].digest != known.digest:
+                    raise LogWentBack(_gone_back(known.position, "another event now"))
             for row in rows:
                 if row.position == self.head.value + 1:  # the writer may have offered it meanwhile
                     self._take_row(row)
@@ -147,16 +173,26 @@ class Feed:
         first = position + 1 - self._window[0].position
         return [self._window[i] for i in range(first, min(first + limit, len(self._window)))]
 
-    async def _make_sure(self, position: int, digest: bytes | None) -> None:
-        if not position:
-            return
-        there = (await self._log.digests([position])).get(position)
-        if there is None or digest not in (None, there[1]):
-            what = "gone" if there is None else "another event now"
-            raise LogWentBack(
-                f"position {position} of the log is {what}: a failover or a restore took events back, and this process "
-                "remembers them. Start it again; if streams were published, run `ims restored` first"
-            )
+    async def _make_sure(self) -> None:
+        """That what was there is there. The head alone does not say it: other events may have come in its place."""
+        if self._went_back:
+            raise LogWentBack(self._went_back)
+        doubted, newest, looked_at = self._doubted, self._newest, time.monotonic()
+        remembered = [known for known in (self._certain, doubted, newest) if known is not None and known.position]
+        there = await self._log.digests([known.position for known in remembered])
+        for known in remembered:
+            if known.position not in there:
+                raise LogWentBack(_gone_back(known.position, "gone"))
+            if there[known.position][1] != known.digest:
+                raise LogWentBack(_gone_back(known.position, "another event now"))
+        self._certain, self._certain_at = newest, looked_at
+        if self._doubted is doubted:  # else a doubt came up meanwhile
+            self._doubted = None
+
+    def _is_another(self, fact: Recorded) -> bool:
+        """Than the one that this process knows at that position, where it is in memory."""
+        known = self.recent(fact.position - 1, 1)
+        return known is not None and known[0].digest != fact.digest
 
     def _take_row(self, row: Row) -> None:
         try:
@@ -164,6 +200,7 @@ class Feed:
         except UnreadableEvent:
             # Whoever follows meets it in the log; here only the head moves on, and no cache may miss it.
             self._forget(row.originator_id)
+            self._newest = _Known(row.position, row.digest)
             self._tell(row.tenant_id, row.originator_id, row.originator_version, row.position)
 
     def _take(self, fact: Fact, tenant_id: str) -> None:
@@ -171,6 +208,7 @@ class Feed:
         if isinstance(placed, Erasing):
             self._forget(placed.originator_id)
         self._window.append(fact)
+        self._newest = _Known(fact.position, fact.digest)
         self._tell(tenant_id, placed.originator_id, placed.originator_version, fact.position)
 
     def _forget(self, originator_id: UUID) -> None:
@@ -183,3 +221,11 @@ class Feed:
         for listener in self._listeners:
             listener(tenant_id, originator_id, version, position)
         self.head.set(position)
+
+
+def _gone_back(position: int, what: str) -> str:
+    return (
+        f"position {position} of the log is {what}: a failover or a restore took events back, and this process "
+        "remembers them. Run `ims restored` first if streams were published or an older log was put back (deploy/"
+        "BACKUP.md), then start it again"
+    )

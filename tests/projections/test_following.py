@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -12,7 +13,8 @@ from domain.incident import Incident
 from projections.database import Rows, Unavailable
 from projections.follower import Stopped
 from projections.generations import existing, removal
-from projections.lease import LEASE_SECONDS, LeaseLost, Leases
+from projections.follower_state import LEASE_SECONDS
+from projections.lease import LeaseLost, Leases
 from projections.read_models import FOLLOWER, ReadModels
 from tests.domain.examples import BREACH, INCIDENT_ID, comment_edited, edited, reported
 from tests.projections.building import Building, soon
@@ -113,8 +115,8 @@ async def test_a_lease_is_released_at_the_end_and_taken_at_once(build: Building)
 
 
 async def test_one_holder_at_a_time_and_a_takeover_within_five_seconds(build: Building) -> None:
-    other = Leases(build.engine.database, "other", str(build.engine.log.log_id))
-    mine = Leases(build.engine.database, "mine", str(build.engine.log.log_id))
+    other = Leases(build.engine.database, "other", build.engine.log)
+    mine = Leases(build.engine.database, "mine", build.engine.log)
     assert await mine.acquire(FOLLOWER) is not None
     assert await other.acquire(FOLLOWER) is None
     began = asyncio.get_running_loop().time()
@@ -128,8 +130,8 @@ async def test_one_holder_at_a_time_and_a_takeover_within_five_seconds(build: Bu
 
 
 async def test_renewing_keeps_it(sqlite: Building) -> None:
-    mine = Leases(sqlite.engine.database, "mine", str(sqlite.engine.log.log_id))
-    other = Leases(sqlite.engine.database, "other", str(sqlite.engine.log.log_id))
+    mine = Leases(sqlite.engine.database, "mine", sqlite.engine.log)
+    other = Leases(sqlite.engine.database, "other", sqlite.engine.log)
     lease = await mine.acquire(FOLLOWER)
     assert lease is not None
     for _ in range(4):
@@ -181,15 +183,16 @@ async def test_a_position_that_somebody_else_moved_is_not_written_over(build: Bu
     await build.record(reported(), edited(1, name=(BREACH["name"], "x")))
     lease = await build.lease()
     async with build.engine.database.transaction() as rows:
-        await build.leases.advance(rows, lease, 0, 1)
+        await build.leases.advance(rows, lease, 0, 1, b"")
     with pytest.raises(LeaseLost):
         async with build.engine.database.transaction() as rows:
-            await build.leases.advance(rows, lease, 0, 2)
+            await build.leases.advance(rows, lease, 0, 2, b"")
     assert await build.position() == 1
 
 
 async def test_a_lease_of_another_log_is_refused_in_words(build: Building) -> None:
-    other_log = str(uuid4())
+    other_log = copy(build.engine.log)
+    other_log.log_id = uuid4()
     leases = Leases(build.engine.database, "mine", other_log)
     with pytest.raises(Stopped, match=r"another log .*ims projections rebuild"):
         await build.follower(leases=leases).run()

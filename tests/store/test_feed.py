@@ -102,7 +102,7 @@ class SlowToAnswer:
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self.head = log.head
+        self.head, self.digests = log.head, log.digests
         self.asked, self.let_through = asyncio.Event(), asyncio.Event()
 
     async def read(self, after: int, limit: int) -> list[Row]:

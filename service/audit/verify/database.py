@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from projections.audit_tree import FOLLOWER as TREE
 from projections.lease import Leases
+from projections.tiles import Tiles
 from service.audit.checkpoints import Checkpoints
 from service.audit.notes import NoteInvalid, Verifier
-from service.audit.tree import Tree
 from service.audit.verify.findings import Fault, Findings, events
 from service.audit.verify.live_rows import LiveRows
 from service.audit.verify.log_walk import PART, LogWalk
@@ -59,10 +60,13 @@ async def _kept_keys(checkpoints: Checkpoints, findings: Findings) -> list[Verif
 
 
 async def _walk(engine: Engine, leases: Leases, findings: Findings, claims: Claims, rows: LiveRows) -> Summary:
-    tree = Tree(engine.database, leases, str(engine.log.log_id))
-    size = await tree.size()  # before the head: the tree is never ahead of the log
+    state = await leases.state(TREE)  # before the head: the tree of this history is never ahead of the log
+    if state is None or state.log_id != str(engine.log.log_id):
+        generation, size = 1, 0
+    else:
+        generation, size = state.generation, state.position
+    tiles = Tiles(engine.database.dialect, generation)
     head = await engine.log.head()
-    tiles = await tree.tiles()
 
     async def read(level: int, first: int, count: int) -> Mapping[int, bytes]:
         return dict(await tiles.of_level(engine.database, level, first, count)) if size else {}

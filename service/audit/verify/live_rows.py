@@ -6,7 +6,8 @@ from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
-from projections.lease import FollowerState, Leases
+from projections.follower_state import FollowerState
+from projections.lease import Leases
 from projections.read_models import FOLLOWER, ReadModels
 from service.audit.verify.aggregate_walk import AggregateWalk
 from service.audit.verify.comparison import Comparison

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import structlog
 
 from projections.database import Unavailable
+from service.audit.errors import TreeDiverged
 from service.audit.tree import Tree
 from service.audit.verify.contents import UNSOUND, is_whole, leaf_of_row
 from service.audit.verify.erasures import Erasures
@@ -41,7 +42,11 @@ class Sampler:
 
     async def look(self) -> None:
         """At the next events; at the end of the tree it goes on with the first."""
-        size = await self._tree.size()
+        try:
+            size = await self._tree.size()
+        except TreeDiverged as error:
+            self._diverged([str(error)])
+            return
         first, last = self.position + 1, min(self.position + self._rate, size)
         if first > last:
             self._end_round()
@@ -53,10 +58,13 @@ class Sampler:
             if not faults:
                 raise
         if faults:
-            self._found_in_round = True
-            self.divergence = faults[0]
-            _log.error("log_diverged", faults=faults[:10], advice="run `ims audit verify`")
+            self._diverged(faults)
         self.position = last
+
+    def _diverged(self, faults: Sequence[str]) -> None:
+        self._found_in_round = True
+        self.divergence = faults[0]
+        _log.error("log_diverged", faults=faults[:10], advice="run `ims audit verify`")
 
     async def _faults(self, first: int, last: int) -> list[str]:
         rows = [row for row in await self._log.read(first - 1, self._rate) if row.position <= last]
