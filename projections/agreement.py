@@ -48,7 +48,8 @@ class Applied(Protocol):
 async def disagreement(applied: Applied, log: FollowedLog) -> str:
     """What is wrong and which command mends it; empty where the log holds what was applied. Raises Unavailable."""
     if applied.log_id != str(log.log_id):
-        return f"{applied.name} was built from another log ({applied.log_id}): run `ims projections rebuild`, then start"
+        built = f"{applied.name} was built from another log ({applied.log_id})"
+        return f"{built}: run `ims projections rebuild`, then start"
     if not applied.position:
         return ""
     there = (await log.digests([applied.position])).get(applied.position)

@@ -1,4 +1,4 @@
-"""The last event that the tables of each generation were brought to: written in the transaction that moves a position."""
+"""The last event that each generation of tables was brought to, written by the transaction that moves the position."""
 
 from collections.abc import Iterable
 

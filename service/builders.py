@@ -7,7 +7,7 @@ from math import ceil
 from typing import Protocol
 
 from projections.follower import LOOK_SECONDS
-from projections.follower_state import FollowerState, LEASE_SECONDS
+from projections.follower_state import LEASE_SECONDS, FollowerState
 from projections.lease import Lease, LeaseLost, Leases
 from service.store.log import InUse
 

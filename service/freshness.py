@@ -1,10 +1,10 @@
 """Reading what was written: a read waits, in memory, until the read model has reached what its tenant was told of."""
 
 import asyncio
-from logging import ERROR, INFO
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
+from logging import ERROR, INFO
 
 import structlog
 

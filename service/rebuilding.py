@@ -9,8 +9,8 @@ from projections.agreement import disagreement
 from projections.comparison import Differences, differences
 from projections.database import Rows
 from projections.follower import BATCH
-from projections.generations import KeptGeneration, NothingKept, removal
 from projections.follower_state import FollowerState
+from projections.generations import KeptGeneration, NothingKept, removal
 from projections.lease import Lease, Leases
 from projections.read_models import FOLLOWER, REBUILD, ReadModels
 from service.builders import builders_lease, held

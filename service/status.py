@@ -13,7 +13,6 @@ from projections.stream import FOLLOWER as PUBLISHER
 from service.parts import Parts
 from service.store.log import Log
 
-
 FOLLOWERS: Final = (READ_MODELS, AUDIT_TREE, PUBLISHER)
 """Those that nobody goes on with where the log does not hold what they applied: what others left is begun anew."""
 

@@ -84,16 +84,16 @@ class TreeRebuilding:
         A live tree of the same log that the log does not hold is such a case: signing another one would fork the log.
         """
         live = await self._leases.state(FOLLOWER)
-        if live is not None and live.log_id == str(self._engine.log.log_id):
-            if problem := await self._leases.disagreement(live):
-                raise TreeDiverged(f"{problem}; nothing was switched")
+        of_this_log = live is not None and live.log_id == str(self._engine.log.log_id)
+        if live is not None and of_this_log and (problem := await self._leases.disagreement(live)):
+            raise TreeDiverged(f"{problem}; nothing was switched")
         signed = await Checkpoints(self._engine.kept).newest(origin_of(self._engine.log.log_id))
         if signed is None:
             return
         if signed.size > self.lease.position:
             raise TreeDiverged(
-                f"the log ends at {self.lease.position}, and a checkpoint of {signed.size} events was signed; {WAY_OUT}; "
-                "nothing was switched"
+                f"the log ends at {self.lease.position}, and a checkpoint of {signed.size} events was signed: "
+                f"{WAY_OUT}; nothing was switched"
             )
         if root(signed.size, await self._nodes(signed.size)) != signed.root:
             raise TreeDiverged(

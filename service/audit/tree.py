@@ -14,8 +14,8 @@ POLL_SECONDS = 0.02
 
 
 class Tree:
-    """Every method raises Unavailable when the database is away, and OtherHistory where the tree has leaves that the log
-    has not: nothing is signed or proven with another history."""
+    """Every method raises Unavailable when the database is away, and OtherHistory where the tree has leaves that the
+    log has not: nothing is signed or proven with another history."""
 
     def __init__(self, database: Database, leases: Leases, log_id: str) -> None:
         self._database, self._leases, self._log_id = database, leases, log_id

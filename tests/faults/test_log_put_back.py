@@ -1,5 +1,5 @@
-"""An older log under what was built from a newer one: nothing is shown, signed or published of it, and one command, which
-every follower names, makes everything serve again."""
+"""An older log under what was built from a newer one: nothing is shown, signed or published of it, and one command,
+which every follower names, makes everything serve again."""
 
 import asyncio
 import shutil
@@ -17,7 +17,6 @@ from tests.faults.audit import audit
 from tests.faults.conftest import Ground
 from tests.faults.load import CUT_OFF, INCIDENTS, Acknowledged, Client, authorization, client
 from tests.projections.building import soon
-from tests.servers.process import ServiceProcess
 from tests.servers.redis import RedisServer
 from tests.streams.reading import compare, entries
 
@@ -144,7 +143,7 @@ async def test_an_older_log_under_newer_read_models_tree_and_streams(
         before = entries(look)
     assert [entry.id for entry in before] == [f"{n}-0" for n in range(1, 6)]
     service.terminate()
-    with pytest.raises(RuntimeError, match="run `ims restored`.*nothing was switched"):
+    with pytest.raises(RuntimeError, match=r"run `ims restored`.*nothing was switched"):
         service.command("projections", "rebuild", "audit_tree")
 
     prefix = next(word.rstrip(",") for word in service.command("restored").split() if word.startswith("ims:events-"))

@@ -73,7 +73,6 @@ async def test_another_log_begins_another_tree(build: Building) -> None:
     await build.record(*long_history(5))
     await grown(build)
     await build.engine.log.restore()
-    build.leases._log_id = str(build.engine.log.log_id)
     await begin_anew_for_another_log(build.engine, build.leases)
     state = await build.leases.state(FOLLOWER)
     assert state is not None

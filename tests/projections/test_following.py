@@ -12,8 +12,8 @@ from domain.event import Fact
 from domain.incident import Incident
 from projections.database import Rows, Unavailable
 from projections.follower import Stopped
-from projections.generations import existing, removal
 from projections.follower_state import LEASE_SECONDS
+from projections.generations import existing, removal
 from projections.lease import LeaseLost, Leases
 from projections.read_models import FOLLOWER, ReadModels
 from tests.domain.examples import BREACH, INCIDENT_ID, comment_edited, edited, reported

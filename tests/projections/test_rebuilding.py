@@ -106,7 +106,7 @@ async def test_a_rebuild_that_was_paused_does_not_switch_to_tables_that_another_
     assert second is not None
     with pytest.raises(LeaseLost):
         async with build.engine.database.transaction() as rows:
-            await build.leases.switch(rows, FOLLOWER, first, 0)
+            await build.leases.switch(rows, FOLLOWER, first, 0, None)
     state = await build.leases.state(FOLLOWER)
     assert state is not None
     assert state.generation == 1

@@ -13,7 +13,7 @@ from projections.database import Unavailable
 from service.store import feed as feed_module
 from service.store.feed import READ_EVENTS, Feed, LogWentBack
 from service.store.log import Log, Row
-from service.store.mapper import UnreadableEvent
+from service.store.mapper import UnreadableEvent, entry_of
 from tests.servers.postgres import Postgres
 from tests.servers.proxy import FaultProxy
 from tests.store.engines import Engine, PostgresEngine, Process
@@ -217,6 +217,58 @@ async def test_a_log_that_went_back_is_noticed_and_nothing_is_told_from_memory(e
             assert feed.recent(2, 10) is None
             with pytest.raises(LogWentBack, match=f"position 3 of the log is {'another event' if instead else 'gone'}"):
                 await feed.catch_up()
+
+
+async def test_without_a_doubt_it_is_noticed_that_other_events_came_in_the_place_of_those_that_are_gone(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head may be where it was, or beyond, by the time of the next look."""
+    monkeypatch.setattr(feed_module, "LOOK_SECONDS", 0.0)
+    for instead in (0, 3, 5):
+        async with engine.log() as log:
+            await engine.sql("DELETE FROM log")
+            feed = Feed(log)
+            await feed.start()
+            await log.append(births(3))
+            await feed.catch_up()
+            await engine.sql("DELETE FROM log WHERE notification_id > 1")
+            await log.append(births(instead))
+            with pytest.raises(LogWentBack, match="position 3 of the log is .*Run `ims restored` first"):
+                await feed.catch_up()
+            assert feed.head.value == 3
+
+
+async def test_a_process_that_is_told_of_another_event_than_it_knows_takes_nothing_after_it(engine: Engine) -> None:
+    async with engine.process() as process:
+        await write(process, 3)
+        await engine.sql("DELETE FROM log WHERE notification_id > 1")
+        await write(process, 3)  # positions 2 to 4
+        assert process.feed.head.value == 3
+        with pytest.raises(LogWentBack, match="position 2 of the log is another event now"):
+            await process.feed.catch_up()
+
+
+async def test_what_was_there_at_the_last_look_must_be_there_whatever_was_appended_since(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another process wrote in the place of what is gone, and this one after that."""
+    monkeypatch.setattr(feed_module, "LOOK_SECONDS", 0.0)
+    async with engine.log() as log, engine.log() as other:
+        feed = Feed(log)
+        await feed.start()
+        await log.append(births(3))
+        await feed.catch_up()
+        await feed.catch_up()
+        await engine.sql("DELETE FROM log WHERE notification_id > 1")
+        await other.append(births(2))
+        event = happening(uuid4(), 0)
+        mine = entry_of(event, repeatable=False)
+        (outcome,) = await log.append([mine])
+        assert (outcome.position, outcome.recorded_at is not None) == (4, True)
+        feed.offer([Recorded(event, outcome.position, outcome.recorded_at, mine.digest)])  # type: ignore[arg-type]
+        assert feed.head.value == 4
+        with pytest.raises(LogWentBack, match="position 3 of the log is another event now"):
+            await feed.catch_up()
 
 
 async def test_it_goes_on_when_the_database_is_back(
