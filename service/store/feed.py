@@ -87,7 +87,7 @@ class Feed:
     def offer(self, recorded: Sequence[Recorded]) -> None:
         """What this process has just committed, its positions rising."""
         for fact in recorded:
-            if fact.position <= self.head.value and self._is_another(fact):
+            if not self._went_back and fact.position <= self.head.value and self._is_another(fact):
                 self._went_back = _gone_back(fact.position, "another event now")
             if self._went_back:
                 self.ring()
@@ -132,7 +132,9 @@ class Feed:
 
     async def catch_up(self) -> None:
         """Read until there is nothing new. Raises Unavailable, LogWentBack."""
-        while self._doubted or self._went_back or time.monotonic() - self._certain_at >= LOOK_SECONDS:
+        if self._went_back or time.monotonic() - self._certain_at >= LOOK_SECONDS:
+            await self._make_sure()
+        while self._doubted:
             await self._make_sure()
         while True:
             known, looked_at = self._newest, time.monotonic()
