@@ -50,6 +50,8 @@ class Postgres(Server):
         self.log = self._folder / "log"
         self.port = free_port()
         self.options = {**DEFAULTS, **options}
+        self.environment: dict[str, str] | None = None
+        """Of its next start; None for that of the tests."""
         self._server: subprocess.Popen[bytes] | None = None
 
     @property
@@ -75,6 +77,7 @@ class Postgres(Server):
                 [self._binaries / "postgres", "-D", self._data, *arguments],
                 log=self.log,
                 owner=self._owner,
+                environment=self.environment,
                 at_parents_death=signal.SIGINT,  # fast shutdown; SIGTERM would wait for the clients
             )
             try:
