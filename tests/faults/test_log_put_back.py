@@ -163,23 +163,23 @@ async def test_an_older_log_under_newer_read_models_tree_and_streams(
         compare(entries(look, prefix), log)
 
 
-async def test_read_models_alone_are_built_anew_by_a_rebuild(ground: Ground, tmp_path: Path) -> None:
+async def test_read_models_alone_are_built_anew_by_a_rebuild(on_sqlite: Ground, tmp_path: Path) -> None:
     """Where nobody audits, publishes or subscribes."""
-    service = ground.start(run="api,projector")
+    service = on_sqlite.start(run="api,projector")
     headers = authorization(service)
     async with client(service.url, headers) as one:
         await one.report()
-        put_back = keep(ground, tmp_path)
+        put_back = keep(on_sqlite, tmp_path)
         for _ in range(4):
             await one.report()
-        await agree(one, await audit(ground.log))
+        await agree(one, await audit(on_sqlite.log))
     service.terminate()
     await put_back()
     service.command("projections", "rebuild")
     service.start()
     async with client(service.url, headers) as one:
         await one.report()
-        await agree(one, await audit(ground.log))
+        await agree(one, await audit(on_sqlite.log))
         assert (await one.ask("GET", "/status")).body["error"] is None
 
 

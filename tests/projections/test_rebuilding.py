@@ -11,6 +11,10 @@ from projections import loading
 from projections.lease import LeaseLost
 from projections.loading import Loading
 from projections.read_models import FOLLOWER, REBUILD, VERSION
+from projections.remembered import Remembered
+from service import kept_json
+from service.filling import REMEMBERED_BYTES
+from service.generations import read_models
 from service.read_model_commands import rebuild
 from service.settings import Settings
 from service.store.log import InUse
@@ -158,7 +162,8 @@ async def test_what_is_built_slowly_is_committed_before_the_lease_runs_out(
     await build.leases.register(REBUILD, generation=1)
     lease = await build.leases.acquire(REBUILD)
     assert lease is not None
-    slow = Loading(build.engine.database, build.leases, build.models(), time.monotonic)
+    models = read_models(build.engine, 1, Remembered(kept_json, REMEMBERED_BYTES))
+    slow = Loading(build.engine.database, build.leases, models, time.monotonic)
     try:
         assert await slow.begin(lease) == 0
         for position, fact in enumerate(facts):
