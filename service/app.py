@@ -55,6 +55,7 @@ from service.tracing.following import traced
 from service.tracing.requests import current_trace_id, traced_requests
 from service.tracing.spans import Spans
 from service.tracing.writing import TracedWriter
+from service.watch import Watch
 
 RELEASE_SECONDS = 0.5
 """What the followers have at the end."""
@@ -110,6 +111,9 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
         )
         metrics = Metrics()
         writer = _writer(settings, engine, feed, metrics, spans)
+        watch = Watch(engine.look, engine.log, writer.gate, settings.max_clock_lead)
+        await watch.begin()
+        eraser = Eraser(engine.log, feed, settings.write_timeout, writer.gate)
         aggregates = Aggregates(engine.log, feed)
         definitions = TenantDefinitions(aggregates, settings.attributes)
         commands = Commands(engine.log, writer, aggregates, definitions)
@@ -121,10 +125,11 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             pool_use=engine.pool_use,
             feed=feed,
             writer=writer,
+            watch=watch,
             aggregates=aggregates,
             definitions=definitions,
             commands=commands,
-            erasures=Erasures(engine.log, Eraser(engine.log, feed, settings.write_timeout), aggregates, commands),
+            erasures=Erasures(engine.log, eraser, aggregates, commands),
             freshness=freshness,
             documents=Documents(engine.database, feed, freshness),
             lists=Lists(feed, freshness),
@@ -181,7 +186,11 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
     essential: dict[str, Loop] = {"feed": parts.feed.run, "freshness": parts.freshness.run}
     if engine.bells is not None:
         essential["bells"] = partial(engine.bells.run, engine.log.log_id)
-    others: dict[str, Loop] = {"tail": parts.tail.run, "summary of the log": parts.repeats.run}
+    others: dict[str, Loop] = {
+        "tail": parts.tail.run,
+        "watch": parts.watch.run,
+        "summary of the log": parts.repeats.run,
+    }
     if parts.follower is not None:
         others["follower"] = partial(_following, parts, parts.follower)
         others["expiry of kept tables"] = partial(expire, engine, parts.leases)

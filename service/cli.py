@@ -19,7 +19,7 @@ from service.environment import read_environment
 from service.projections_cli import projections
 from service.settings import InvalidSettings
 from service.store.feed import LogWentBack
-from service.store.log import InUse, LogReplaced, NoLog, NotALog, NotEmpty, RightMissing
+from service.store.log import InUse, LogReplaced, NoLog, NotALog, NotEmpty, RightMissing, Unsuitable
 from service.store.mapper import UnreadableEvent
 from service.store.migrations import SchemaTooNew
 from service.subscribers.entries import Altered, Hole, NotAllowed, WouldSpoil
@@ -28,7 +28,7 @@ _KNOWN = (
     InvalidSettings, InUse, SchemaTooNew, Stopped, Unavailable, LocalKeyUnusable, MintingRefused, Hole, Altered,
     NotAllowed, WouldSpoil, ExportDamaged, NotEmpty, NoLog, NotALog, WouldHaveHoles,
     Unknown, Disturbed, TreeDiverged, UnreadableEvent, NothingKept, NotADuration, LogWentBack, LogReplaced,
-    OSError,
+    Unsuitable, OSError,
 )  # fmt: skip
 
 INTERRUPTED = 130

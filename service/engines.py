@@ -1,6 +1,6 @@
 """Which database: everything that differs between the engines is chosen here, and nowhere else."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 
@@ -8,11 +8,13 @@ from projections.database import Database
 from projections.read_models import FOLLOWER
 from service.settings import Settings
 from service.store.bells import Bells
+from service.store.conditions import Finding, require
 from service.store.log import Log, NoLog
 from service.store.postgres import Postgres
 from service.store.postgres_log import HEAD_CHANNEL, PostgresLog
 from service.store.presence import nobody_attends
 from service.store.sqlite import SqliteDatabase
+from service.store.sqlite_conditions import look_at_log, look_at_read_models
 from service.store.sqlite_file import DatabaseFile
 from service.store.sqlite_log import SqliteLog
 from service.store.sqlite_schema import holds_a_log, only_writer
@@ -40,6 +42,7 @@ class Engine:
     """A log and the read models' database. `exclusive`: no other process writes to them. `apart`: what it is asked
     for it does in a process of its own, while this one goes on.
 
+    `look` measures whether the database is as it must be.
     `kept` holds what cannot be derived from the log and must not be lost, beside it.
     `tell_read` rings for the other processes; `on_loss` takes what is called when the read models may have gone back.
     `pool_use`: how many connections are there for what. `alone` keeps processes of the service away, or raises InUse.
@@ -48,6 +51,7 @@ class Engine:
     log: Log
     database: Database
     kept: Database
+    look: Callable[[], Awaitable[Sequence[Finding]]]
     exclusive: bool
     apart: bool
     tell_read: Callable[[str], None] = _nobody
@@ -67,11 +71,11 @@ async def open_engine(settings: Settings, *, writing: bool = True, existing: boo
     """Connect, and create or upgrade the schema. `writing`: take the lock of an embedded database. `existing`: create
     nothing; who only reads never does.
 
-    Raises Unreachable, SchemaTooNew, InUse, NoLog.
+    Raises Unreachable, SchemaTooNew, InUse, NoLog, Unsuitable.
     """
     existing = existing or not writing
     if settings.postgres:
-        opened = _open_postgres(settings, existing=existing)
+        opened = _open_postgres(settings, writing=writing, existing=existing)
     else:
         opened = _open_sqlite(settings, writing=writing, existing=existing)
     async with opened as engine:
@@ -79,17 +83,17 @@ async def open_engine(settings: Settings, *, writing: bool = True, existing: boo
 
 
 @asynccontextmanager
-async def _open_postgres(settings: Settings, *, existing: bool) -> AsyncIterator[Engine]:
+async def _open_postgres(settings: Settings, *, writing: bool, existing: bool) -> AsyncIterator[Engine]:
     postgres = Postgres(
         settings.database_url, settings.database_schema, settings.database_pool, settings.database_timeout
     )
     bells = Bells(postgres)
     log = PostgresLog(postgres, bells)
     try:
-        await postgres.open(existing=existing)
+        await postgres.open(existing=existing, writing=writing)
         await log.open()
         yield Engine(
-            log, postgres, postgres, exclusive=False, apart=True, bells=bells, on_loss=postgres.on_loss,
+            log, postgres, postgres, postgres.look, exclusive=False, apart=True, bells=bells, on_loss=postgres.on_loss,
             tell_read=lambda word: bells.ring(READ_CHANNEL, word), pool_use=postgres.pool_use,
             alone=lambda: nobody_attends(postgres.primary),
         )  # fmt: skip
@@ -120,13 +124,19 @@ async def _open_files(settings: Settings, *, writing: bool = False) -> AsyncIter
     appended = DatabaseFile(path, "FULL")
     kept = DatabaseFile(path, "FULL")  # a writer of its own: the log's is within a transaction at any time
     derived = DatabaseFile(settings.read_models_path, "NORMAL")
+
+    async def look() -> list[Finding]:
+        return [await appended.read(look_at_log)]
+
     try:
+        if writing:
+            require([await derived.read(look_at_read_models), *await look()])
         log = SqliteLog(appended)
         await log.open()
         if writing:  # a process that died may have left there what it had just erased
             await appended.truncate()
             await derived.truncate()
-        yield Engine(log, SqliteDatabase(derived), SqliteDatabase(kept), exclusive=True, apart=False)
+        yield Engine(log, SqliteDatabase(derived), SqliteDatabase(kept), look, exclusive=True, apart=False)
     finally:
         appended.close()
         kept.close()

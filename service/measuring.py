@@ -28,6 +28,10 @@ async def measure(parts: Parts) -> None:
     metrics.stopped.clear()
     for reason in parts.stops.values() or [""]:
         metrics.stopped.labels(reason).set(bool(reason))
+    for condition, unmet in parts.watch.unmet.items():
+        metrics.unmet.labels(condition).set(unmet)
+    metrics.log_ahead.set(max(0.0, parts.watch.lead))
+    metrics.clock_offset.set(parts.watch.offset)
     metrics.streams.set(parts.tail.readers)
     metrics.streams_dropped.set(parts.tail.dropped)
     metrics.log_dropped.set(dropped_records())

@@ -72,6 +72,17 @@ class Metrics:
         self.verified = self._gauge("ims_verifier_position", "Position up to which this round of verifying has come.")
         self.diverged = self._gauge("ims_verifier_diverged", "1 where log, tree and checkpoints are at odds.")
         self.log_dropped = self._add(Tally("ims_log_records_dropped", "Log records that were not written."))
+        self.unmet = self._gauge(
+            "ims_condition_unmet",
+            "1 where database or clock are not as they must be; `/status` says why.",
+            ["condition"],
+        )
+        self.log_ahead = self._gauge(
+            "ims_log_ahead_seconds", "How far the newest event is ahead of the database's clock; 0 where it is not."
+        )
+        self.clock_offset = self._gauge(
+            "ims_clock_offset_seconds", "How far this process's clock is behind the database's."
+        )
         self.streams = self._gauge("ims_event_streams", "Streams of events that are open.")
         self.streams_dropped = self._add(Tally("ims_event_streams_dropped", "Streams cut because nobody read them."))
 

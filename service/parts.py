@@ -32,6 +32,7 @@ from service.store.writer import Writer
 from service.subscribers.pages import EventPages
 from service.subscribers.tail import Tail
 from service.tracing.spans import Spans
+from service.watch import Watch
 
 if TYPE_CHECKING:
     from service.streams.publishing import PublishingProcess
@@ -49,6 +50,7 @@ class Parts:
     pool_use: Callable[[], Mapping[str, int]]
     feed: Feed
     writer: Writer
+    watch: Watch
     aggregates: Aggregates
     definitions: TenantDefinitions
     commands: Commands
@@ -85,6 +87,7 @@ class Parts:
         self.lists.doubt()
         self.histories.doubt()
         self.feed.doubt()
+        self.writer.gate.suspect()
 
     @property
     def outdated(self) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import structlog
 
@@ -103,15 +102,17 @@ def _limiter(limit: str, redis_url: str, ca_file: Path | None) -> "tuple[RateLim
     if not redis_url:
         return parse_limit(limit), FixedWindowRateLimiter(MemoryStorage())
     address, options = _asked(redis_url, ca_file)
+    options["db"] = address.db
     if not address.master:
-        storage = RedisStorage(f"async+{redis_url}", implementation="redispy", **options)
+        scheme = "rediss" if address.tls else "redis"
+        storage = RedisStorage(f"async+{scheme}://{address.places}", implementation="redispy", **options)
         return parse_limit(limit), FixedWindowRateLimiter(storage)
-    places = urlsplit(redis_url).netloc
     if address.tls:
         options["ssl"] = True
     sentinels = RedisSentinelStorage(
-        f"async+redis+sentinel://{places}/{address.master}", implementation="redispy", use_replicas=False, **options
-    )
+        f"async+redis+sentinel://{address.places}/{address.master}",
+        implementation="redispy", use_replicas=False, **options,
+    )  # fmt: skip
     return parse_limit(limit), FixedWindowRateLimiter(sentinels)
 
 
@@ -123,13 +124,16 @@ def _on_cluster(redis_url: str, ca_file: Path | None) -> "FixedWindowRateLimiter
     address, options = _asked(redis_url, ca_file)
     if address.tls:
         options["ssl"] = True
-    places = urlsplit(redis_url).netloc
     return FixedWindowRateLimiter(
-        RedisClusterStorage(f"async+redis+cluster://{places}", implementation="redispy", **options)
+        RedisClusterStorage(f"async+redis+cluster://{address.places}", implementation="redispy", **options)
     )
 
 
 def _asked(redis_url: str, ca_file: Path | None) -> tuple[Address, dict[str, Any]]:
-    """Where Redis is, and what its client has to be told besides."""
+    """Where Redis is, and what its client has to be told besides: sentinels are asked without a password."""
     address = parse(redis_url, ca_file)
-    return address, {"ssl_ca_certs": str(ca_file)} if address.tls and ca_file is not None else {}
+    options: dict[str, Any] = {"username": address.username, "password": address.password}
+    options = {name: value for name, value in options.items() if value is not None}
+    if address.tls and ca_file is not None:
+        options["ssl_ca_certs"] = str(ca_file)
+    return address, options

@@ -11,14 +11,13 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from domain.attribute_types import MAX_DEFINITIONS, AttributeType, is_attribute_name
 from domain.codes import Codes
 from service.claim_path import ClaimPath
+from service.database_url import is_postgres, normal, sqlite_file
 from service.streams.address import parse
 
 Role = Literal["api", "projector", "publisher", "auditor"]
 Stream = Literal["all", "tenants"]
 Words = Annotated[tuple[str, ...], NoDecode]
 
-POSTGRES_SCHEMES = ("postgresql://", "postgres://")
-SQLITE_SCHEME = "sqlite:///"
 OWN_PATHS = frozenset(
     {"v1", "livez", "readyz", "status", "metrics", "openapi.json", "asyncapi.json", "docs", ".well-known"}
 )
@@ -65,6 +64,13 @@ class Settings(BaseSettings):
     database_timeout: float = Field(5.0, gt=0, le=60, description="Seconds a statement or a connection may take.")
     write_timeout: float = Field(
         8.0, gt=0, le=60, description="Seconds until a write whose outcome is not known is answered 503."
+    )
+    max_clock_lead: float = Field(
+        300.0,
+        ge=1,
+        le=1e10,
+        description="Seconds that the newest event may be ahead of the database's clock; beyond, writes are refused "
+        "with 503 until an operator has looked.",
     )
     redis_url: str = Field(
         "",
@@ -237,18 +243,14 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _known_engine(cls, value: str) -> str:
-        if value and not value.startswith((SQLITE_SCHEME, *POSTGRES_SCHEMES)):
-            raise ValueError("begin with sqlite:/// or postgresql://")
-        if value.startswith(SQLITE_SCHEME) and not Path(value.removeprefix(SQLITE_SCHEME)).name:
-            raise ValueError("name a file, such as sqlite:///folder/ims.db")
-        return value
+        return normal(value) if value else value
 
     @field_validator("redis_url")
     @classmethod
     def _known_redis(cls, value: str) -> str:
         if value:
             parse(value)
-        return value
+        return value.strip()
 
     @model_validator(mode="after")
     def _signing_in(self) -> Self:
@@ -265,13 +267,13 @@ class Settings(BaseSettings):
 
     @property
     def postgres(self) -> bool:
-        return self.database_url.startswith(POSTGRES_SCHEMES)
+        return is_postgres(self.database_url)
 
     @property
     def sqlite_path(self) -> Path:
         """The log's file."""
         if self.database_url:
-            return Path(self.database_url.removeprefix(SQLITE_SCHEME))
+            return Path(sqlite_file(self.database_url))
         return self.data_dir / "ims.db"
 
     @property

@@ -34,7 +34,12 @@ async def status_of(parts: Parts) -> dict[str, Any]:
         "log": {"id": str(parts.log.log_id), "head": parts.feed.head.value},
         "writer": {"waiting": parts.writer.waiting},
         "signing_in": parts.authenticator.status(),
-        "error": parts.stopped or parts.outdated or parts.freshness.fault or None,
+        "conditions": parts.watch.status(),
+        "clock": {
+            "log_ahead_seconds": round(parts.watch.lead, 3),
+            "behind_database_seconds": round(parts.watch.offset, 3),
+        },
+        "error": parts.stopped or parts.outdated or parts.freshness.fault or parts.watch.refusal or None,
     }
     if parts.auditing is not None:
         status["audit"] = {"divergence": parts.auditing.divergence or None}

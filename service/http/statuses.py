@@ -21,7 +21,7 @@ from service.auth.challenge import INSUFFICIENT_SCOPE, challenge
 from service.auth.errors import KeysUnreachable, RoleMissing, ScopeMissing, Unauthenticated
 from service.commands import CommandErased, Contended, ContentErased, KeyReused
 from service.freshness import NotFresh
-from service.store.log import OutcomeUnknown, Overloaded
+from service.store.log import ClockBehind, OutcomeUnknown, Overloaded, WritesRefused
 
 INTERNAL: Final = "INTERNAL"
 """The code of what nobody foresaw."""
@@ -36,11 +36,13 @@ CODES: Final[dict[str, str]] = {
     "BODY_INVALID": "400: the body is not a JSON object, or cannot be read",
     "BODY_TOO_LARGE": "413: the body is over the limit",
     "CHECKPOINT_PENDING": "503: no checkpoint covers it yet; try again",
+    "CLOCK_BEHIND": "503: the newest event is dated far ahead of the database's clock; an operator has to decide",
     "CODE_UNKNOWN": "400: not a code of the deployment; the message lists those that are",
     "COMMAND_ERASED": "409: the request was carried out before, and its content was erased since",
     "CONTENDED": "503: others kept changing the same thing first; try again",
     "CONTENT_ERASED": "409: the content of this version was erased",
     "CURSOR_INVALID": "400: not a cursor of this tenant, filter and sort",
+    "DATABASE_UNSUITABLE": "503: the database is not as it must be for writes; an operator has to look",
     "EXISTS_ALREADY": "409: the name is in use, or a value is set",
     "FIELD_NOT_ERASABLE": "400: this cannot be erased; the message lists what can",
     "FORBIDDEN": "403: the user may not do this",
@@ -191,6 +193,12 @@ _PLAIN: Final[dict[type[Exception], tuple[int, str, str]]] = {
     OtherHistory: (503, "CHECKPOINT_PENDING", "Nothing is proven until the tree is that of the log again."),
     Contended: (503, "CONTENDED", "Others kept changing the same thing first."),
     Overloaded: (503, "OVERLOADED", "More writes wait than may."),
+    ClockBehind: (
+        503,
+        "CLOCK_BEHIND",
+        "Nothing is recorded: the newest event is dated far ahead of the database's clock. Reads go on.",
+    ),
+    WritesRefused: (503, "DATABASE_UNSUITABLE", "Nothing is recorded: the database is not as it must be. Reads go on."),
     OutcomeUnknown: (503, "OUTCOME_UNKNOWN", "Whether the write was recorded could not be found out in time."),
     Unavailable: (503, "UNAVAILABLE", "The database cannot be reached."),
 }

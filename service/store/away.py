@@ -27,6 +27,10 @@ AWAY = (
     asyncpg.ObjectNotInPrerequisiteStateError,  # or takes no connections for now
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InternalClientError,
+    asyncpg.UntranslatableCharacterError,  # its encoding has no such character: no event is at fault, the database is
+    asyncpg.CharacterNotInRepertoireError,
+    asyncpg.InvalidSQLStatementNameError,  # another session than the one before, by a pooler
+    asyncpg.DuplicatePreparedStatementError,
 )
 
 
@@ -52,6 +56,11 @@ def reachable() -> Iterator[None]:
 
 def translated(error: Exception, kind: type[Unavailable] = Unavailable) -> Unavailable:
     return kind(f"{type(error).__name__}: {error}")
+
+
+def of_another_session(error: BaseException | None) -> bool:
+    """What was prepared is not there, or more is than was: the statement before went to another session."""
+    return isinstance(error, asyncpg.InvalidSQLStatementNameError | asyncpg.DuplicatePreparedStatementError)
 
 
 def right_missing(error: asyncpg.InsufficientPrivilegeError) -> RightMissing:

@@ -15,7 +15,8 @@ import asyncpg
 from projections.database import Unavailable
 from service.store.away import AWAY, available, reachable, right_missing, translated
 from service.store.log import Unreachable
-from service.store.primary import SETTINGS, Primary
+from service.store.primary import Primary
+from service.store.session import SETTINGS
 
 DERIVED = {"synchronous_commit": "off"}
 """For what can be derived again: rows and position are lost together when the server crashes, and applied again."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from domain.event import ActEvent, Recorded
 from projections.database import Unavailable
 from service.store.feed import Feed
+from service.store.gate import Gate
 from service.store.log import Conflict, Log, OutcomeUnknown, Redaction, Repeated, Unreachable, Verdict
 from service.store.mapper import entry_of
 from service.store.writer import NOT_IN_TIME, RETRY_SECONDS
@@ -14,14 +15,15 @@ from service.store.writer import NOT_IN_TIME, RETRY_SECONDS
 class Eraser:
     """`timeout`: seconds until the outcome of an erasure is unknown."""
 
-    def __init__(self, log: Log, feed: Feed, timeout: float) -> None:
-        self._log, self._feed, self._timeout = log, feed, timeout
+    def __init__(self, log: Log, feed: Feed, timeout: float, gate: Gate) -> None:
+        self._log, self._feed, self._timeout, self._gate = log, feed, timeout, gate
 
     async def erase(self, event: ActEvent, redactions: Sequence[Redaction], *, repeatable: bool) -> Recorded:
         """Returns once the event is durable and the content gone from the log.
 
-        Raises Conflict, Repeated, Unavailable (nothing happened) or OutcomeUnknown.
+        Raises Conflict, Repeated, WritesRefused, Unavailable (nothing happened) or OutcomeUnknown.
         """
+        self._gate.check()
         entry = entry_of(event, repeatable=repeatable)
         deadline = asyncio.get_running_loop().time() + self._timeout
         sent = False

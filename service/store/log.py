@@ -2,6 +2,7 @@
 
 Unavailable (of projections)     the database cannot be reached; nothing or something may have happened
 ├── Unreachable                  not even a connection: certainly nothing has happened
+│   └── ReadOnly                 the server that is there takes no writes
 └── RightMissing                 the database's user may not do this, until it is given the right (again)
 OutcomeUnknown                   whether the event was recorded could not be found out in time
 Conflict                         another event took this version: decide again
@@ -10,6 +11,9 @@ NotEmpty                         only an empty log can be loaded
 NotALog                          what was to be loaded contradicts itself
 InUse                            another process uses the log, or what is made of it
 LogReplaced                      another log is there than the one that this process began with
+WritesRefused                    the database is not as it must be, until an operator has looked
+├── Unsuitable                   what it is, or how it is reached
+└── ClockBehind                  its clock, against the newest event
 """
 
 from collections.abc import AsyncIterable, Callable, Sequence
@@ -26,8 +30,24 @@ class Unreachable(Unavailable):
     """No connection was made, so nothing was sent."""
 
 
+class ReadOnly(Unreachable):
+    """A standby, or a server that is set read-only."""
+
+
 class RightMissing(Unavailable):
     """The database refused what its user has no right to; nothing was changed by it."""
+
+
+class WritesRefused(Exception):
+    """Nothing was recorded; the text is for operators."""
+
+
+class Unsuitable(WritesRefused):
+    """A log cannot be kept in this database, or not in this way."""
+
+
+class ClockBehind(WritesRefused):
+    """The newest event is further ahead of the database's clock than it may be."""
 
 
 class OutcomeUnknown(Exception):
@@ -139,6 +159,13 @@ class Counted(NamedTuple):
 NONE_COUNTED = Counted(0, 0)
 
 
+class Clocks(NamedTuple):
+    """The database's clock, and when the newest event was recorded, None for an empty log: seconds since 1970."""
+
+    now: float
+    newest: float | None
+
+
 class Redaction(NamedTuple):
     """What becomes of a row when content is erased from it; both are None where nothing is left. The digest stays."""
 
@@ -242,6 +269,8 @@ class Log(Protocol):
     async def malformed(self, limit: int) -> list[tuple[int, str]]:
         """Positions, each with a column whose value only somebody else than a service can have put there."""
         ...
+
+    async def clocks(self) -> Clocks: ...
 
     async def identity(self) -> tuple[UUID, bool]:
         """`log_id` and `restored` as they are now."""

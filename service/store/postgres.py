@@ -6,15 +6,17 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 import asyncpg
-import structlog
 
 from projections.database import Dialect, Rows, Unavailable
-from service.store.away import available
-from service.store.connections import Connections
+from service.store import postgres_conditions
+from service.store.away import available, of_another_session
+from service.store.conditions import Finding, require
+from service.store.connections import DERIVED, Connections
 from service.store.json_rows import json_rows
-from service.store.log import NoLog, RightMissing, Unreachable
+from service.store.log import NoLog, RightMissing, Unreachable, Unsuitable
 from service.store.migrations import missing, rights
 from service.store.primary import Primary
+from service.store.session import SETTINGS
 
 COPIED_ROWS = 200
 """From so many on COPY is quicker, which asks for the columns' types first."""
@@ -29,7 +31,6 @@ _ROLE = """SELECT role FROM (
            WHERE role <> current_user AND has_schema_privilege(role, current_schema(), 'CREATE') AND pg_has_role(
                role, CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END)"""
 
-_log = structlog.get_logger(__name__)
 _VALUES = re.compile(r"VALUES \(\$1[$\d, ]*\)")
 
 DIALECT = Dialect(
@@ -72,17 +73,20 @@ class Postgres:
     def pool_use(self) -> Mapping[str, int]:
         return self._connections.use()
 
-    async def open(self, *, existing: bool = False) -> None:
-        """Create or upgrade the schema, on a connection of its own. `existing`: do not create it.
+    async def open(self, *, existing: bool = False, writing: bool = True) -> None:
+        """Create or upgrade the schema, on a connection of its own. `existing`: do not create it. `writing`: refuse a
+        database that is not as it must be; who only reads needs no more than sessions.
 
-        Raises Unreachable, SchemaTooNew, RightMissing, NoLog.
+        Raises Unreachable, SchemaTooNew, RightMissing, NoLog, Unsuitable.
         """
         try:
             connection = await self.primary.connect()
             try:
+                findings = await postgres_conditions.look(connection, self.primary.settings(), self._another)
+                sessions = [one for one in findings if one.condition is postgres_conditions.SESSIONS]
+                require(findings if writing else sessions)
                 with available():
                     await self._migrate(connection, existing=existing)
-                    await _warn_of_lost_commits(connection)
                     self._connections.role = await connection.fetchval(_ROLE)
             finally:
                 connection.terminate()
@@ -90,7 +94,16 @@ class Postgres:
             hint = "let `ims migrate` be run by the schema's owner first"
             raise RightMissing(f"PostgreSQL: {error.__cause__}; {hint}") from error
         except (Unavailable, asyncpg.PostgresError, ValueError, OverflowError) as error:
+            if of_another_session(error.__cause__):
+                raise Unsuitable(postgres_conditions.shared().text) from error
             raise Unreachable(f"PostgreSQL cannot be used: {error}") from error
+
+    async def look(self) -> list[Finding]:
+        """Whether it still is as it must be. Raises Unavailable."""
+        async with self._connections.lend() as connection:
+            return await postgres_conditions.look(
+                connection, self.primary.settings({**SETTINGS, **DERIVED}), self._another
+            )
 
     def close(self) -> None:
         self._connections.close()
@@ -138,6 +151,14 @@ class Postgres:
 
     async def scrub(self) -> None:
         """The server's files are an operator's: VACUUM FULL locks whole tables."""
+
+    @asynccontextmanager
+    async def _another(self) -> AsyncIterator[Any]:
+        connection = await self.primary.connect()
+        try:
+            yield connection
+        finally:
+            connection.terminate()
 
     async def _migrate(self, connection: Any, *, existing: bool) -> None:
         found = await _version(connection)
@@ -208,12 +229,6 @@ async def _lock_definitions(connection: Any) -> None:
 async def _make_durable(connection: Any) -> None:
     """This transaction, on a connection for what is derived; what was committed before is then on disk too."""
     await connection.execute("SET LOCAL synchronous_commit = on")
-
-
-async def _warn_of_lost_commits(connection: Any) -> None:
-    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-        if await connection.fetchval(f"SHOW {setting}") == "off":
-            _log.warning("database_may_lose_commits", setting=setting, value="off")
 
 
 def _hit(status: str) -> int:

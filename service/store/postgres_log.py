@@ -16,6 +16,7 @@ from service.store.ids import uuid_of
 from service.store.json_rows import json_rows
 from service.store.log import (
     NONE_COUNTED,
+    Clocks,
     Counted,
     Entry,
     Excerpt,
@@ -31,7 +32,7 @@ from service.store.log import (
 )
 from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS
 from service.store.postgres import Postgres
-from service.store.primary import SETTINGS
+from service.store.session import SETTINGS
 
 HEAD_CHANNEL = "head"
 LOAD_SECONDS = 3600.0
@@ -91,6 +92,10 @@ _MALFORMED = """
     WHERE originator_version < 0
        OR recorded_at NOT BETWEEN timestamptz '0001-01-01 00:00Z' AND timestamptz '9999-12-31 23:59:59Z'
     ORDER BY notification_id LIMIT $1"""
+# As numbers: no Python can tell every time that a log may have.
+_CLOCKS = """SELECT extract(epoch FROM clock_timestamp())::double precision,
+                    (SELECT extract(epoch FROM recorded_at)::double precision
+                     FROM log ORDER BY notification_id DESC LIMIT 1)"""
 _RESTORED = "UPDATE log_identity SET log_id = gen_random_uuid(), restored = true"
 _IDENTIFIED = "UPDATE log_identity SET log_id = $1, restored = $2"
 _INDEXES = """SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
@@ -202,6 +207,9 @@ class PostgresLog:
 
     async def malformed(self, limit: int) -> list[tuple[int, str]]:
         return [(position, column) for position, column in await self._postgres.fetch(_MALFORMED, limit)]
+
+    async def clocks(self) -> Clocks:
+        return Clocks(*(await self._postgres.fetch(_CLOCKS))[0])
 
     async def identity(self) -> tuple[UUID, bool]:
         ((log_id, restored),) = await self._postgres.fetch(IDENTITY)

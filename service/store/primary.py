@@ -7,26 +7,20 @@ take writes the one on the newer timeline is right, and from then on this proces
 import asyncio
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import structlog
 
+from service.database_url import postgres
 from service.store.away import reachable
-from service.store.log import Unreachable
+from service.store.log import ReadOnly, Unreachable
+from service.store.session import SETTINGS, UNBOUNDED, prepare
 
-SETTINGS = {
-    "application_name": "ims",
-    "jit": "off",
-    "timezone": "UTC",
-    # Whoever waited for the append's lock must see what its last holder committed.
-    "default_transaction_isolation": "read committed",
-    # A process that is paused in a transaction must not hold up whoever takes over from it.
-    "idle_in_transaction_session_timeout": "2s",
-}
+UNBOUND_TRIES = 3
 SILENT_SECONDS = 0.5
 """How long a host is still waited for when another one has answered: one that is frozen or cut off never will."""
 
+_READ_ONLY = "SELECT pg_catalog.pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean"
 _TIMELINE = "SELECT ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint"
 _log = structlog.get_logger(__name__)
 
@@ -34,10 +28,18 @@ _Asked = asyncio.Future[tuple[int, Any]]
 
 
 class Primary:
-    """Makes the connections of one process. `timeout`: seconds that connecting or a statement may take."""
+    """Makes the connections of one process. `timeout`: seconds that connecting or a statement may take.
+
+    Raises Unreachable where the URL means nothing.
+    """
 
     def __init__(self, url: str, schema: str, timeout: float) -> None:
-        self._urls = hosts_apart(url)
+        try:
+            place = postgres(url)
+        except ValueError as error:
+            raise Unreachable(f"PostgreSQL cannot be used: {error}") from None
+        self._urls, self._session = place.urls, dict(place.session)
+        self._connect_seconds = place.connect_seconds or timeout
         self._schema, self._timeout = schema, timeout
         self._timeline = 0
         self._open: dict[Any, int] = {}
@@ -51,18 +53,26 @@ class Primary:
 
     async def _at(self, url: str, settings: Mapping[str, str]) -> Any:
         with reachable():
-            return await asyncpg.connect(
+            connection = await asyncpg.connect(
                 url,
-                timeout=self._timeout,
+                timeout=self._connect_seconds,
                 command_timeout=self._timeout,
-                # Whoever waits here gives up and goes; its session would wait on for a lock, and another, and another.
-                server_settings={
-                    "lock_timeout": f"{self._timeout * 1000:.0f}",
-                    **settings,
-                    "search_path": self._schema,
-                },
-                target_session_attrs="read-write",
+                server_settings=self._session,
+                target_session_attrs="any",
             )
+            try:
+                await _unbound(connection)
+                await connection.execute(prepare(self.settings(settings)))
+                await _be_primary(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+            return connection
+
+    def settings(self, settings: Mapping[str, str] = SETTINGS) -> Mapping[str, str]:
+        """What a session of this process has set."""
+        # Whoever waits here gives up and goes; its session would wait on for a lock, and another, and another.
+        return {"lock_timeout": f"{self._timeout * 1000:.0f}", **settings, "search_path": self._schema}
 
     async def _newest(self, settings: Mapping[str, str]) -> Any:
         asked: list[_Asked] = [asyncio.ensure_future(self._ask(url, settings)) for url in self._urls]
@@ -93,18 +103,20 @@ class Primary:
             raise
 
     def _choose(self, asked: list[_Asked]) -> tuple[int, Any]:
-        problems, found = [], []
+        problems, read_only, found = [], [], []
         for one in asked:
             error = one.exception() if one.done() else Unreachable("silent")
             if error is None:
                 found.append(one.result())
             elif isinstance(error, Unreachable):
                 problems.append(str(error))
+                read_only += [error] if isinstance(error, ReadOnly) else []
             else:
                 raise error
         timeline, connection = max(found, key=lambda one: one[0], default=(0, None))
         if connection is None:
-            raise Unreachable("; ".join(problems))
+            kind = ReadOnly if read_only and len(read_only) == len(problems) else Unreachable
+            raise kind("; ".join(problems))
         if timeline < self._timeline:
             raise Unreachable(
                 f"who takes writes is on timeline {timeline}, older than {self._timeline}, which was there before"
@@ -120,13 +132,26 @@ class Primary:
         self._timeline = timeline
 
 
-def hosts_apart(url: str) -> list[str]:
-    """A URL for each host of one that names several between commas."""
-    parts = urlsplit(url)
-    user, at, hosts = parts.netloc.rpartition("@")
-    if "," not in hosts:
-        return [url]
-    return [urlunsplit(parts._replace(netloc=f"{user}{at}{host}")) for host in hosts.split(",")]
+async def _unbound(connection: Any) -> None:
+    for last in (*[False] * (UNBOUND_TRIES - 1), True):
+        try:
+            await connection.execute(UNBOUNDED)
+        except asyncpg.QueryCanceledError:  # even this may take longer than a statement may
+            if last:
+                raise
+        else:
+            return
+
+
+async def _be_primary(connection: Any) -> None:
+    """A server says it by itself, from version 14 on; through a pooler it has to be asked. Raises ReadOnly."""
+    told = connection.get_settings()
+    try:
+        read_only = "on" in (told.in_hot_standby, told.default_transaction_read_only)
+    except AttributeError:
+        read_only = await connection.fetchval(_READ_ONLY)
+    if read_only:
+        raise ReadOnly("the server takes no writes: a standby, or set read-only; read-write is wanted")
 
 
 def _give_up(asked: _Asked) -> None:

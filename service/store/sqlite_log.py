@@ -1,6 +1,7 @@
 """The log on SQLite: one writer thread, one transaction a group, synced before anything is answered."""
 
 import sqlite3
+import time
 from collections.abc import AsyncIterable, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
@@ -14,6 +15,7 @@ from projections.leaves import Leaf, microseconds_of
 from service.store.ids import uuid_from
 from service.store.log import (
     NONE_COUNTED,
+    Clocks,
     Counted,
     Entry,
     Excerpt,
@@ -64,6 +66,7 @@ _POSITION_AT = POSITION_AT.format(time="?")
 _COUNT = "SELECT count(*) FROM log WHERE tenant_id = ? AND notification_id > ?"
 _DIGESTS = """SELECT notification_id, tenant_id, digest FROM log
               WHERE notification_id IN (SELECT value FROM json_each(?))"""
+_NEWEST = "SELECT recorded_at FROM log ORDER BY notification_id DESC LIMIT 1"
 _RESTORED = "UPDATE log_identity SET log_id = lower(hex(randomblob(16))), restored = 1"
 _MAX_VERSION = 2**31 - 1
 
@@ -152,6 +155,10 @@ class SqliteLog:
 
     async def malformed(self, limit: int) -> list[tuple[int, str]]:
         return await self._file.read(lambda connection: malformed(connection, limit))
+
+    async def clocks(self) -> Clocks:
+        rows = await self._fetch(_NEWEST)
+        return Clocks(time.time(), rows[0][0] / 1_000_000 if rows else None)
 
     async def identity(self) -> tuple[UUID, bool]:
         ((log_id, restored),) = await self._fetch(IDENTITY)

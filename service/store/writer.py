@@ -14,6 +14,7 @@ import structlog
 from domain.event import ActEvent, Recorded
 from projections.database import Unavailable
 from service.store.feed import Feed
+from service.store.gate import Gate
 from service.store.log import Conflict, Entry, Log, Outcome, OutcomeUnknown, Overloaded, Repeated, Unreachable, Verdict
 from service.store.mapper import entry_of
 
@@ -58,6 +59,7 @@ class Writer:
     def __init__(
         self, log: Log, feed: Feed, timeout: float, grouped: Callable[[int, float, float], None] = _nobody
     ) -> None:
+        self.gate = Gate()
         self._log = log
         self._feed = feed
         self._timeout = timeout
@@ -73,8 +75,10 @@ class Writer:
     async def append(self, event: ActEvent, *, repeatable: bool) -> Recorded:
         """Returns once the event is durable.
 
-        Raises Conflict, Repeated, Overloaded, Unavailable (nothing happened) or OutcomeUnknown.
+        Raises Conflict, Repeated, Overloaded, WritesRefused, Unavailable (nothing happened) or OutcomeUnknown.
         """
+        if self.gate.refused is not None:
+            self.gate.check()
         if len(self._queue) >= MAX_WAITING or self._closing:
             raise Overloaded(f"{len(self._queue)} commands wait for the log")
         loop = self._loop
@@ -155,6 +159,8 @@ class Writer:
             else:
                 waiting.refuse(Repeated(outcome.position))
         self._feed.offer(recorded)
+        if recorded:
+            self.gate.recorded(recorded[-1].recorded_at.timestamp())
         while self._untold and self._untold[0].done.done():
             self._untold.popleft()
 

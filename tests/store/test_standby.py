@@ -10,7 +10,7 @@ import pytest
 
 from projections.database import Unavailable
 from service.store.log import Log, Outcome, Unreachable, Verdict
-from service.store.primary import hosts_apart
+from service.database_url import postgres
 from tests.servers.postgres import Postgres
 from tests.servers.standby import Standby, pair, url_of
 from tests.store.engines import PostgresEngine, every
