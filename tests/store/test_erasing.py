@@ -59,7 +59,7 @@ async def test_a_command_that_is_known_erases_nothing(log: Log) -> None:
 async def test_positions_stay_dense_while_others_append(engine: Engine) -> None:
     async with engine.process() as process, engine.log() as other:
         await process.log.append([entry(A, 0)])
-        eraser = Eraser(process.log, process.feed, 10.0)
+        eraser = Eraser(process.log, process.feed, 10.0, process.writer.gate)
         event = erased(1, ["name"])
         vars(event)["originator_id"] = A
         recorded, *_ = await asyncio.gather(

@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 
 from projections.database import Unavailable
-from service.store.log import Log, Outcome, Unreachable, Verdict
 from service.database_url import postgres
+from service.store.log import Log, Outcome, Unreachable, Verdict
 from tests.servers.postgres import Postgres
 from tests.servers.standby import Standby, pair, url_of
 from tests.store.engines import PostgresEngine, every
@@ -138,8 +138,8 @@ async def test_a_primary_that_went_on_is_left_with_all_connections_as_soon_as_on
 
 
 def test_a_url_of_several_hosts_is_taken_apart() -> None:
-    assert hosts_apart("postgresql://u:p%40@one:5433,two/db?sslmode=verify-full") == [
+    assert postgres("postgresql://u:p%40@one:5433,two/db?sslmode=verify-full").urls == (
         "postgresql://u:p%40@one:5433/db?sslmode=verify-full",
         "postgresql://u:p%40@two/db?sslmode=verify-full",
-    ]
-    assert hosts_apart("postgresql:///db?host=/run/postgresql") == ["postgresql:///db?host=/run/postgresql"]
+    )
+    assert postgres("postgresql:///db?host=/run/postgresql").urls == ("postgresql://%2Frun%2Fpostgresql/db",)
