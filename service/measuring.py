@@ -30,6 +30,7 @@ async def measure(parts: Parts) -> None:
         metrics.stopped.labels(reason).set(bool(reason))
     for condition, unmet in parts.watch.unmet.items():
         metrics.unmet.labels(condition).set(unmet)
+    metrics.refusing.set(bool(parts.watch.refusal))
     metrics.log_ahead.set(max(0.0, parts.watch.lead))
     metrics.clock_offset.set(parts.watch.offset)
     metrics.streams.set(parts.tail.readers)

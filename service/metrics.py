@@ -77,6 +77,7 @@ class Metrics:
             "1 where database or clock are not as they must be; `/status` says why.",
             ["condition"],
         )
+        self.refusing = self._gauge("ims_writes_refused", "1 where a condition keeps this process from recording.")
         self.log_ahead = self._gauge(
             "ims_log_ahead_seconds", "How far the newest event is ahead of the database's clock; 0 where it is not."
         )

@@ -55,7 +55,8 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "",
         description="`sqlite:///path` or `postgresql://…`, which may name several hosts, `host:port,host:port`: the "
-        "one that takes writes is found; empty: SQLite in the data directory, file `ims.db`.",
+        "one that takes writes is found, and the parameters of libpq that hold here; empty: SQLite in the data "
+        "directory, file `ims.db`.",
     )
     database_schema: str = Field(
         "ims", pattern=r"^[a-z_][a-z0-9_]{0,47}$", description="PostgreSQL schema that holds every table."
@@ -74,8 +75,8 @@ class Settings(BaseSettings):
     )
     redis_url: str = Field(
         "",
-        description="`redis://…`, `rediss://…` or `redis+sentinel://host:port,host:port/master`: events are published "
-        "and rate limits counted there; empty: nothing is published.",
+        description="`redis://host:port/db`, `rediss://…` or `redis+sentinel://host:port,host:port/master/db`: events "
+        "are published and rate limits counted there; empty: nothing is published.",
     )
     redis_ca_file: Path | None = Field(
         None, description="File with the certificates to trust Redis by, in place of the system's."

@@ -27,8 +27,6 @@ AWAY = (
     asyncpg.ObjectNotInPrerequisiteStateError,  # or takes no connections for now
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InternalClientError,
-    asyncpg.UntranslatableCharacterError,  # its encoding has no such character: no event is at fault, the database is
-    asyncpg.CharacterNotInRepertoireError,
     asyncpg.InvalidSQLStatementNameError,  # another session than the one before, by a pooler
     asyncpg.DuplicatePreparedStatementError,
 )
@@ -43,6 +41,10 @@ def available() -> Iterator[None]:
         raise translated(error) from error
     except asyncpg.InsufficientPrivilegeError as error:
         raise right_missing(error) from error
+    except asyncpg.UntranslatableCharacterError as error:
+        if not lacks_character(error):
+            raise
+        raise translated(error) from error
 
 
 @contextmanager
@@ -56,6 +58,11 @@ def reachable() -> Iterator[None]:
 
 def translated(error: Exception, kind: type[Unavailable] = Unavailable) -> Unavailable:
     return kind(f"{type(error).__name__}: {error}")
+
+
+def lacks_character(error: asyncpg.UntranslatableCharacterError) -> bool:
+    """Whether the database's encoding has no such character: then that is at fault, and not what was sent."""
+    return getattr(error, "server_source_function", None) == "report_untranslatable_char"
 
 
 def of_another_session(error: BaseException | None) -> bool:

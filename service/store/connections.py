@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 
 from projections.database import Unavailable
-from service.store.away import AWAY, available, reachable, right_missing, translated
+from service.store.away import AWAY, available, lacks_character, reachable, right_missing, translated
 from service.store.log import Unreachable
 from service.store.primary import Primary
 from service.store.session import SETTINGS
@@ -50,6 +50,10 @@ class Connections:
             raise translated(error) from error
         except asyncpg.InsufficientPrivilegeError as error:
             raise right_missing(error) from error
+        except asyncpg.UntranslatableCharacterError as error:
+            if not lacks_character(error):
+                raise
+            raise translated(error) from error
         except asyncio.CancelledError:
             connection.terminate()  # its answer is still on the way
             raise

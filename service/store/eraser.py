@@ -49,6 +49,7 @@ class Eraser:
         if outcome.verdict is Verdict.REPEATED:
             raise Repeated(outcome.position)
         assert outcome.recorded_at is not None  # noqa: S101 - for the type checker
+        self._gate.recorded(outcome.recorded_at.timestamp())
         fact = Recorded(event, outcome.position, outcome.recorded_at, entry.digest)
         self._feed.offer([fact])
         return fact

@@ -100,10 +100,12 @@ class Postgres:
 
     async def look(self) -> list[Finding]:
         """Whether it still is as it must be. Raises Unavailable."""
+        wanted = self.primary.settings({**SETTINGS, **DERIVED})
         async with self._connections.lend() as connection:
-            return await postgres_conditions.look(
-                connection, self.primary.settings({**SETTINGS, **DERIVED}), self._another
-            )
+            findings = await postgres_conditions.look(connection, wanted, self._another)
+        if not all(one.met for one in findings if one.condition in postgres_conditions.OF_SESSIONS):
+            self.primary.drop()
+        return findings
 
     def close(self) -> None:
         self._connections.close()

@@ -64,6 +64,9 @@ PRIMARY = Condition(
     Weight.WARNS,
 )
 
+OF_SESSIONS: Final = (SESSIONS, SETTINGS_HOLD)
+"""While these are not met, a connection may lead to somebody else's session."""
+
 Another = Callable[[], AbstractAsyncContextManager[Any]]
 
 
@@ -99,7 +102,7 @@ def judge(facts: Facts, wanted: Mapping[str, str]) -> list[Finding]:
             facts.shared or not differing,
             ", ".join(f"{name} is {value}" for name, value in differing.items()) or "all are as they were set",
         ),
-        Finding(DURABLE, not off, " and ".join(off) + " is off" if off else "fsync and full_page_writes are on"),
+        Finding(DURABLE, not off, f"off: {', '.join(off)}" if off else "fsync and full_page_writes are on"),
         Finding(PRIMARY, not facts.read_only, "the server takes " + ("no writes" if facts.read_only else "writes")),
     ]
 

@@ -5,8 +5,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
 from domain.moments import utc_text
 from projections.database import Unavailable
 from projections.leaves import Leaf
@@ -20,8 +18,6 @@ from service.store.log import (
     Counted,
     Entry,
     Excerpt,
-    NotALog,
-    NotEmpty,
     Outcome,
     Plain,
     Redaction,
@@ -32,17 +28,19 @@ from service.store.log import (
 )
 from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS
 from service.store.postgres import Postgres
+from service.store.postgres_load import load
 from service.store.session import SETTINGS
 
 HEAD_CHANNEL = "head"
-LOAD_SECONDS = 3600.0
-"""How long a statement of `load` may take; the longest makes an index of the whole log."""
 
 # The message makes the transaction one that writes, also where every entry is in the log already: its commit then waits
-# for disk and standby as theirs should have, so that nothing is acknowledged which a failover would lose.
-_APPEND = "SELECT verdict, placed, stamped FROM append($1), pg_logical_emit_message(true, 'ims', '')"
+# for disk and standby as theirs should have, so that nothing is acknowledged which a failover would lose. On its way it
+# makes this very commit wait, whatever session a pooler may have put in the place of the one that was prepared.
+_DURABLY = """pg_logical_emit_message(true, 'ims', CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')
+                  THEN set_config('synchronous_commit', 'on', true) ELSE '' END)"""
+_APPEND = f"SELECT verdict, placed, stamped FROM append($1), {_DURABLY}"  # noqa: S608 - a statement of our own
 _CONFIRM = "SELECT pg_logical_emit_message(true, 'ims', '')"
-_ERASE = "SELECT verdict, placed, stamped FROM erase($1, $2), pg_logical_emit_message(true, 'ims', '')"
+_ERASE = f"SELECT verdict, placed, stamped FROM erase($1, $2), {_DURABLY}"  # noqa: S608 - a statement of our own
 _ROW = """SELECT notification_id, originator_id, originator_version, topic, state, tenant_id, subject_id, recorded_at,
                  command_id, salt, digest FROM log """
 _READ = _ROW + "WHERE notification_id > $1 ORDER BY notification_id LIMIT $2"
@@ -97,10 +95,6 @@ _CLOCKS = """SELECT extract(epoch FROM clock_timestamp())::double precision,
                     (SELECT extract(epoch FROM recorded_at)::double precision
                      FROM log ORDER BY notification_id DESC LIMIT 1)"""
 _RESTORED = "UPDATE log_identity SET log_id = gen_random_uuid(), restored = true"
-_IDENTIFIED = "UPDATE log_identity SET log_id = $1, restored = $2"
-_INDEXES = """SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
-              WHERE indrelid = 'log'::regclass AND NOT indisprimary"""
-_COLUMNS = ("notification_id", *Row._fields[1:])
 _MAX_VERSION = 2**31 - 1
 _VERDICTS = {verdict.value: verdict for verdict in Verdict}
 
@@ -229,7 +223,7 @@ class PostgresLog:
         settings = {**SETTINGS, "idle_in_transaction_session_timeout": "0", "lock_timeout": "0"}
         connection = await self._postgres.primary.connect(settings)
         try:
-            await _load(connection, batches, log_id, restored)
+            await load(connection, batches, log_id, restored)
         finally:
             connection.terminate()
         self.log_id, self.restored = await self.identity()
@@ -237,37 +231,6 @@ class PostgresLog:
 
     async def _rows(self, sql: str, *args: Any) -> list[Row]:
         return [_row(*row) for row in await self._postgres.fetch(sql, *args)]
-
-
-async def _load(
-    connection: "asyncpg.Connection[asyncpg.Record]",
-    batches: AsyncIterable[Sequence[Row]],
-    log_id: UUID,
-    restored: bool,
-) -> None:
-    async def execute(sql: str, *args: Any) -> None:
-        with available():
-            await connection.execute(sql, *args, timeout=LOAD_SECONDS)
-
-    try:
-        await execute("BEGIN")
-        await execute("LOCK TABLE log")
-        with available():
-            if await connection.fetchval("SELECT EXISTS (SELECT FROM log)"):
-                raise NotEmpty
-            indexes = await connection.fetch(_INDEXES)
-        for name, _ in indexes:  # made quicker from all rows at once
-            await execute(f"DROP INDEX {name}")
-        async for rows in batches:
-            with available():
-                await connection.copy_records_to_table("log", records=rows, columns=_COLUMNS, timeout=LOAD_SECONDS)
-        for _, definition in indexes:
-            await execute(definition)
-        await execute(_IDENTIFIED, log_id, restored)
-        await execute("ANALYZE log")
-        await execute("COMMIT")
-    except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
-        raise NotALog(str(error)) from error
 
 
 def _warnings_of(connection: Any) -> list[str]:

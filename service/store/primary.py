@@ -7,6 +7,7 @@ take writes the one on the newer timeline is right, and from then on this proces
 import asyncio
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakSet
 
 import asyncpg
 import structlog
@@ -42,6 +43,7 @@ class Primary:
         self._connect_seconds = place.connect_seconds or timeout
         self._schema, self._timeout = schema, timeout
         self._timeline = 0
+        self._made: WeakSet[Any] = WeakSet()
         self._open: dict[Any, int] = {}
         """The timeline that the server of each connection was on."""
 
@@ -64,6 +66,7 @@ class Primary:
                 await _unbound(connection)
                 await connection.execute(prepare(self.settings(settings)))
                 await _be_primary(connection)
+                self._made.add(connection)
             except BaseException:
                 connection.terminate()
                 raise
@@ -73,6 +76,11 @@ class Primary:
         """What a session of this process has set."""
         # Whoever waits here gives up and goes; its session would wait on for a lock, and another, and another.
         return {"lock_timeout": f"{self._timeout * 1000:.0f}", **settings, "search_path": self._schema}
+
+    def drop(self) -> None:
+        """End all connections: whose sessions they lead to is not known any more."""
+        for connection in list(self._made):
+            connection.terminate()
 
     async def _newest(self, settings: Mapping[str, str]) -> Any:
         asked: list[_Asked] = [asyncio.ensure_future(self._ask(url, settings)) for url in self._urls]

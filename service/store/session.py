@@ -33,6 +33,9 @@ SETTINGS: Final = {
     "statement_timeout": "0",
     "transaction_timeout": "0",
     "idle_session_timeout": "0",
+    # A warning would be taken for one about the commit.
+    "plpgsql.extra_warnings": "none",
+    "plpgsql.extra_errors": "none",
     # The same plans everywhere.
     "jit": "off",
     "plan_cache_mode": "auto",

@@ -57,7 +57,7 @@ def test_a_postgres_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:
     [
         ("postgresql://postgres@127.0.0.1:{port}/nowhere", '"nowhere" does not exist'),
         ("postgresql://nobody_here@127.0.0.1:{port}/postgres", '"nobody_here" does not exist'),
-        ("postgresql://postgres@127.0.0.1:p{port}/postgres", "PostgreSQL cannot be used"),
+        ("postgresql://postgres@127.0.0.1:p{port}/postgres", "IMS_DATABASE_URL: "),
     ],
 )
 def test_a_database_that_cannot_be_used_is_said_to_be(postgres: Postgres, tmp_path: Path, url: str, said: str) -> None:

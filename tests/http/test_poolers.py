@@ -63,7 +63,10 @@ async def test_session_mode_is_as_no_pooler(
     rows = await writer.parts.database.fetch(
         "SELECT name, setting FROM pg_settings WHERE name = ANY($1)", list(SETTINGS)
     )
-    assert {str(name): str(value) for name, value in rows} == {**SETTINGS, "synchronous_commit": "off"}
+    assert {str(name): str(value) for name, value in rows} | {
+        "plpgsql.extra_warnings": "none",
+        "plpgsql.extra_errors": "none",
+    } == {**SETTINGS, "synchronous_commit": "off"}
     assert condition(await status_of(writer), "sessions")["met"] is True
 
 

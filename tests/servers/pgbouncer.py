@@ -49,10 +49,10 @@ class PgBouncer(Server):
         assert self._server is not None, "not started"
         self._mode = mode
         self._write()
-        read = self.log.read_text().count("RELOAD")
+        read = self.log.read_text().count("got SIGHUP")
         self._server.send_signal(signal.SIGHUP)
         wait_until(
-            lambda: self.log.read_text().count("RELOAD") > read, self._server, log=self.log, seconds=START_SECONDS
+            lambda: self.log.read_text().count("got SIGHUP") > read, self._server, log=self.log, seconds=START_SECONDS
         )
 
     def remove(self) -> None:
