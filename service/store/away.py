@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import asyncpg
 
 from projections.database import Unavailable
-from service.store.log import RightMissing, Unreachable
+from service.store.log import ReadOnly, RightMissing, Unreachable
 
 AWAY = (
     OSError,
@@ -57,6 +57,8 @@ def reachable() -> Iterator[None]:
 
 
 def translated(error: Exception, kind: type[Unavailable] = Unavailable) -> Unavailable:
+    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        kind = ReadOnly  # it refused the first change, so nothing has happened
     return kind(f"{type(error).__name__}: {error}")
 
 
