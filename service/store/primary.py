@@ -15,9 +15,9 @@ import structlog
 from service.database_url import postgres
 from service.store.away import reachable
 from service.store.log import ReadOnly, Unreachable
-from service.store.session import SETTINGS, UNBOUNDED, prepare
+from service.store.session import SETTINGS, WRITABLE, prepare
 
-UNBOUND_TRIES = 3
+PREPARE_TRIES = 3
 SILENT_SECONDS = 0.5
 """How long a host is still waited for when another one has answered: one that is frozen or cut off never will."""
 
@@ -63,8 +63,7 @@ class Primary:
                 target_session_attrs="any",
             )
             try:
-                await _unbound(connection)
-                await connection.execute(prepare(self.settings(settings)))
+                await _prepare(connection, prepare(self.settings(settings)))
                 await _be_primary(connection)
                 self._made.add(connection)
             except BaseException:
@@ -140,11 +139,11 @@ class Primary:
         self._timeline = timeline
 
 
-async def _unbound(connection: Any) -> None:
-    for last in (*[False] * (UNBOUND_TRIES - 1), True):
+async def _prepare(connection: Any, statement: str) -> None:
+    for last in (*[False] * (PREPARE_TRIES - 1), True):
         try:
-            await connection.execute(UNBOUNDED)
-        except asyncpg.QueryCanceledError:  # even this may take longer than a statement may
+            await connection.execute(statement)
+        except asyncpg.QueryCanceledError:  # the statement that takes the limit away is under it
             if last:
                 raise
         else:
@@ -153,6 +152,8 @@ async def _unbound(connection: Any) -> None:
 
 async def _be_primary(connection: Any) -> None:
     """A server says it by itself, from version 14 on; through a pooler it has to be asked. Raises ReadOnly."""
+    if getattr(connection.get_settings(), "default_transaction_read_only", "on") == "on":
+        await connection.execute(WRITABLE)
     told = connection.get_settings()
     try:
         read_only = "on" in (told.in_hot_standby, told.default_transaction_read_only)

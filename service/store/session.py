@@ -44,18 +44,19 @@ SETTINGS: Final = {
 }
 """In the form and the unit (milliseconds) that `pg_settings` has them. What a server does not know is left out."""
 
-UNBOUNDED: Final = "SET statement_timeout = 0"
-"""Sent first and alone: what follows takes longer than some set for a statement."""
+# A server that is read-only as a whole stays so: it may be full, or fenced off. For its own database and user it is the
+# service that says what it does.
+WRITABLE: Final = """SELECT pg_catalog.set_config(name, 'off', false) FROM pg_catalog.pg_settings
+                     WHERE name = 'default_transaction_read_only' AND setting = 'on'
+                       AND source NOT IN ('configuration file', 'command line', 'environment variable')"""
 
-# An operator who wants more of a commit keeps that. A server that is read-only as a whole stays so: it may be full, or
-# fenced off; for its own databases and users it is the service that says what it does.
-_SET = """SELECT pg_catalog.set_config(name, value, false) FROM (VALUES {wanted}) AS wanted (name, value)
+# The limit first: the rest may take longer than somebody set for a statement. An operator who wants more of a commit
+# keeps that.
+_SET = """SET statement_timeout = 0;
+          SELECT pg_catalog.set_config(name, value, false) FROM (VALUES {wanted}) AS wanted (name, value)
           WHERE pg_catalog.current_setting(name, true) IS NOT NULL
             AND NOT (name = 'synchronous_commit' AND value = 'on'
-                     AND pg_catalog.current_setting(name) IN ('remote_write', 'remote_apply'));
-          SELECT pg_catalog.set_config(name, 'off', false) FROM pg_catalog.pg_settings
-          WHERE name = 'default_transaction_read_only' AND setting = 'on'
-            AND source NOT IN ('configuration file', 'command line', 'environment variable')"""
+                     AND pg_catalog.current_setting(name) IN ('remote_write', 'remote_apply'))"""
 
 
 def prepare(settings: Mapping[str, str]) -> str:
