@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import asyncpg
 
@@ -45,6 +46,21 @@ def available() -> Iterator[None]:
         if not lacks_character(error):
             raise
         raise translated(error) from error
+
+
+@contextmanager
+def answering(connection: Any) -> Iterator[None]:
+    """The same on a connection that somebody else may end meanwhile."""
+    try:
+        with available():
+            yield
+    except AttributeError as error:
+        raise ended(connection, error) from error
+
+
+def ended(connection: Any, error: AttributeError) -> Exception:
+    """The driver's own mistake where a connection is ended between two of its steps; else the error itself."""
+    return Unavailable("the connection was ended meanwhile") if connection.is_closed() else error
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from projections.database import Unavailable
-from service.store.away import available
+from service.store.away import answering
 from service.store.postgres import Postgres
 from service.store.presence import attend
 
@@ -44,7 +44,7 @@ class Bells:
         """Use this log from now on. Raises Unavailable, LogReplaced."""
         self.close()
         self._connection = await self._postgres.primary.connect()
-        with available():
+        with answering(self._connection):
             await attend(self._connection, log_id)
 
     async def run(self, log_id: UUID) -> None:
@@ -53,7 +53,7 @@ class Bells:
             with suppress(Unavailable):
                 if self._connection is None or self._connection.is_closed():
                     await self.begin(log_id)
-                with available():
+                with answering(self._connection):
                     await self._talk(self._connection)
             self.close()
             await asyncio.sleep(RECONNECT_SECONDS)

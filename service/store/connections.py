@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 
 from projections.database import Unavailable
-from service.store.away import AWAY, available, lacks_character, reachable, right_missing, translated
+from service.store.away import AWAY, answering, ended, lacks_character, reachable, right_missing, translated
 from service.store.log import Unreachable
 from service.store.primary import Primary
 from service.store.session import SETTINGS
@@ -54,6 +54,8 @@ class Connections:
             if not lacks_character(error):
                 raise
             raise translated(error) from error
+        except AttributeError as error:
+            raise ended(connection, error) from error
         except asyncio.CancelledError:
             connection.terminate()  # its answer is still on the way
             raise
@@ -65,7 +67,7 @@ class Connections:
         """A connection for several statements. Raises Unavailable, also for what goes wrong inside."""
         connection = await self._take()
         try:
-            with available():
+            with answering(connection):
                 yield connection
         except (Unavailable, asyncio.CancelledError):
             connection.terminate()

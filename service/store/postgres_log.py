@@ -8,7 +8,7 @@ from uuid import UUID
 from domain.moments import utc_text
 from projections.database import Unavailable
 from projections.leaves import Leaf
-from service.store.away import available
+from service.store.away import answering, available
 from service.store.bells import Bells
 from service.store.ids import uuid_of
 from service.store.json_rows import json_rows
@@ -122,7 +122,7 @@ class PostgresLog:
             self._warnings = _warnings_of(self._writing)
         sending()
         try:
-            with available():
+            with answering(self._writing):
                 rows = await self._writing.fetch(_APPEND, json_rows(Entry._fields, entries))
             _vouch(self._warnings)
         except BaseException:
@@ -138,7 +138,7 @@ class PostgresLog:
         warnings = _warnings_of(connection)
         sending()
         try:
-            with available():
+            with answering(connection):
                 (row,) = await connection.fetch(_ERASE, entries, rewritten)
             _vouch(warnings)
         finally:
