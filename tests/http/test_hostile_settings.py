@@ -54,13 +54,13 @@ BY_ROLE = {"client_encoding": "LATIN1", "synchronous_commit": "local", "applicat
 
 
 @pytest.fixture
-def hostile(postgres: Postgres, postgres_dsn: str) -> Iterator[str]:
-    name = postgres_dsn.rpartition("/")[2]
+def hostile(postgres: Postgres, empty_postgres_dsn: str) -> Iterator[str]:
+    name = empty_postgres_dsn.rpartition("/")[2]
     for setting, value in BY_DATABASE.items():
         postgres.sql(f"ALTER DATABASE \"{name}\" SET {setting} = '{value}'".replace("'SQL, DMY'", "SQL, DMY"))
     for setting, value in BY_ROLE.items():
         postgres.sql(f"ALTER ROLE postgres IN DATABASE \"{name}\" SET {setting} = '{value}'")
-    yield postgres_dsn
+    yield empty_postgres_dsn
     postgres.sql(f'ALTER ROLE postgres IN DATABASE "{name}" RESET ALL')
 
 

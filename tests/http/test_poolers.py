@@ -54,9 +54,9 @@ async def walk(api: Api) -> None:
 
 @pytest.mark.parametrize("options", [{}, IGNORED], ids=["as it is", "ignoring what is asked while connecting"])
 async def test_session_mode_is_as_no_pooler(
-    pooler: Pooler, postgres_dsn: str, serve: Serve, options: dict[str, str]
+    pooler: Pooler, empty_postgres_dsn: str, serve: Serve, options: dict[str, str]
 ) -> None:
-    url = through(pooler("session", **options), postgres_dsn)
+    url = through(pooler("session", **options), empty_postgres_dsn)
     writer, reader = [await serve(database_url=url, read_timeout=10) for _ in range(2)]
     await walk(writer)
     assert (await reader.get(PATH)).data["total"] == 1, "bells ring through it"
@@ -73,13 +73,15 @@ async def test_session_mode_is_as_no_pooler(
 @pytest.mark.parametrize("options", [{}, IGNORED, {"server_round_robin": "1"}], ids=["as it is", "ignoring", "in turn"])
 @pytest.mark.parametrize("mode", ["transaction", "statement"])
 async def test_another_mode_is_refused_before_anything_is_made(
-    pooler: Pooler, postgres: Postgres, postgres_dsn: str, mode: Mode, options: dict[str, str]
+    pooler: Pooler, postgres: Postgres, empty_postgres_dsn: str, mode: Mode, options: dict[str, str]
 ) -> None:
-    url = through(pooler(mode, **options), postgres_dsn)
+    url = through(pooler(mode, **options), empty_postgres_dsn)
     with pytest.raises(Unsuitable, match=rf"{SHARED}.*Set pool_mode = session.*or name the server itself"):
         async with open_engine(Settings(database_url=url)):
             pass
-    found = postgres.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'ims'", postgres_dsn.rpartition("/")[2])
+    found = postgres.sql(
+        "SELECT count(*) FROM pg_namespace WHERE nspname = 'ims'", empty_postgres_dsn.rpartition("/")[2]
+    )
     assert found == "0"
 
 

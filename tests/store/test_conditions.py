@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from projections.database import Unavailable
+from service.app import running
 from service.audit.loading import load
 from service.audit.verify.database import verify_store
 from service.engines import open_engine
@@ -115,12 +116,17 @@ async def _append(url: str, number: int) -> None:
     database.close()
 
 
+async def _serve(settings: Settings) -> None:
+    async with running(settings):
+        pass
+
+
 async def test_the_way_out_of_another_encoding_works_as_it_is_said(
     latin: str, postgres: Server, postgres_dsn: str, tmp_path: Path
 ) -> None:
     await _append(latin, 3)
     there, here = Settings(database_url=latin), Settings(database_url=postgres_dsn)
-    for refused in (migrate(there), restored(there), load(there, tmp_path / "none")):
+    for refused in (_serve(there), migrate(there), restored(there), load(there, tmp_path / "none")):
         with pytest.raises(Unsuitable, match=r"`ims audit export log\.gz` with the old URL"):
             await refused
     _, findings = await verify_store(there, [], [])
