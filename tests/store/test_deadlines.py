@@ -123,7 +123,7 @@ async def test_what_waits_behind_a_group_that_hangs_is_told_that_it_was_never_se
 
 
 async def test_an_erasure_that_found_no_connection_in_time_was_never_sent(behind: Process, proxy: FaultProxy) -> None:
-    eraser = Eraser(behind.log, behind.feed, DEADLINE / 4)
+    eraser = Eraser(behind.log, behind.feed, DEADLINE / 4, behind.writer.gate)
     erasure = erased(1, ["name"])
     proxy.silent.add("up")
     with pytest.raises(Unavailable):
