@@ -19,15 +19,14 @@ from tests.http.engines import both_engines
 from tests.http.test_metrics import named, samples
 from tests.projections.building import soon
 from tests.servers.process import ServiceProcess
+from tests.servers.programs import found, needs
 from tests.store.engines import engine_of
 from tests.store.events import births
 
 YEARS = 10 * 365 * 86_400.0
 LOOK_SECONDS = 30.0
 """More than two looks take on the busiest machine."""
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
-
-needs_faketime = pytest.mark.skipif(FAKETIME is None, reason="needs libfaketime")
+FAKETIME = "/usr/lib/*/faketime/libfaketime.so.1"
 
 
 async def record_ahead(database_url: str, seconds: float) -> None:
@@ -161,19 +160,20 @@ async def test_a_process_whose_own_clock_differs_is_told_apart(serve: Serve) -> 
 
 
 def at_another_time(process: ServiceProcess, offset: str) -> ServiceProcess:
-    process.environment |= {"LD_PRELOAD": str(FAKETIME), "FAKETIME": offset, "DONT_FAKE_MONOTONIC": "1"}
+    process.environment |= {"LD_PRELOAD": str(found(FAKETIME)), "FAKETIME": offset, "DONT_FAKE_MONOTONIC": "1"}
     return process
 
 
 async def asked(method: str, service: ServiceProcess, path: str, body: Any = None) -> tuple[int, Any]:
+    token = service.command("token", "--tenant", "acme", "--user", "ann").strip()  # at the time of the service
     async with (
-        ClientSession(headers=service.authorization()) as session,
+        ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
         session.request(method, f"{service.url}{path}", json=body) as answer,
     ):
         return answer.status, await answer.json()
 
 
-@needs_faketime
+@needs(FAKETIME)
 async def test_served_once_ten_years_ahead_and_then_right_again(tmp_path: Path) -> None:
     with at_another_time(ServiceProcess(tmp_path), "+10y") as far:
         assert (await asked("POST", far, PATH, incident()))[0] == 201
@@ -188,7 +188,7 @@ async def test_served_once_ten_years_ahead_and_then_right_again(tmp_path: Path) 
         assert (await asked("POST", allowed, PATH, incident()))[0] == 201
 
 
-@needs_faketime
+@needs(FAKETIME)
 async def test_a_process_an_hour_ahead_of_its_database_says_so_and_records_by_the_databases_clock(
     tmp_path: Path, postgres_dsn: str, start_service: Callable[..., ServiceProcess]
 ) -> None:

@@ -18,8 +18,9 @@ from tests.projections.building import soon
 from tests.servers.pgbouncer import PROGRAM, Mode, PgBouncer
 from tests.servers.postgres import Postgres
 from tests.servers.process import ServiceProcess
+from tests.servers.programs import needs
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs pgbouncer")
+pytestmark = needs(PROGRAM)
 
 IGNORED = {"ignore_startup_parameters": "extra_float_digits,search_path,jit,lock_timeout,application_name,options"}
 SHARED = "gives each transaction another session"

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Literal, Self
 
 from tests.servers.children import Owner, Server, free_port, spawn, wait_until
+from tests.servers.programs import found
 
-PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+PROGRAM = "pgbouncer"
 START_SECONDS = 20
 UNPRIVILEGED = "nobody"
 
@@ -35,10 +36,9 @@ class PgBouncer(Server):
         return f"postgresql://postgres@127.0.0.1:{self.port}/{name}"
 
     def start(self) -> Self:
-        assert PROGRAM is not None, "pgbouncer is not installed"
         self._write()
         self._server = spawn(
-            [PROGRAM, self._folder / "pgbouncer.ini"],
+            [found(PROGRAM) or PROGRAM, self._folder / "pgbouncer.ini"],
             log=self.log, owner=_owner(), at_parents_death=signal.SIGKILL,
         )  # fmt: skip
         wait_until(self._ready, self._server, log=self.log, seconds=START_SECONDS)
