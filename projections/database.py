@@ -21,6 +21,7 @@ class Dialect:
     binary: str
     now: str
     any_of: str
+    contains: str
     listed: str
     """A query for the arrays in a JSON text, a row for each; `columns` are made of their elements by `element`."""
     element: str
@@ -40,6 +41,10 @@ class Dialect:
     def among(self, column: str, argument: int) -> str:
         """A condition: the column's value is in the list that is given as argument number `argument`."""
         return self.any_of.format(column=column, argument=argument)
+
+    def containing(self, column: str, argument: int) -> str:
+        """A condition: the text of that argument is somewhere in the column's."""
+        return self.contains.format(column=column, argument=argument)
 
     def in_place(self, expression: str, place: int) -> str:
         """The expression's value in that row, the first being number 1."""

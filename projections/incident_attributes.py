@@ -10,6 +10,7 @@ from domain.event import Json, Recorded
 from domain.incident import Incident
 from projections.comparison import Compared
 from projections.database import Dialect, Rows
+from projections.folding import key_of
 
 Key = tuple[str, str, str]
 """Tenant, incident and name."""
@@ -73,7 +74,7 @@ class IncidentAttributes:
             before = values.get(key)
             if before is not None:
                 ended.append((*key, *before, position))
-            values[key] = None if value is None else (comparable(value), moment_of(value), position)
+            values[key] = None if value is None else (value_key(value), moment_of(value), position)
         touched = dict.fromkeys(key for key, _, _ in changes)
         kept = [(*key, *value) for key in touched if (value := values[key]) is not None]
         gone = [key for key in touched if values[key] is None]
@@ -104,6 +105,11 @@ class IncidentAttributes:
             for tenant_id, ids in wanted.items()
             for id, name, value, moment, position in await rows.fetch(self._load, tenant_id, ids)
         }
+
+
+def value_key(value: Json) -> str:
+    """Equal for values that are the same: numbers by what they are, texts by how they read."""
+    return key_of(value) if isinstance(value, str) else comparable(value)
 
 
 def attribute_changes(fact: Recorded, changes: Mapping[str, Any], id: str) -> list[AttributeChange]:

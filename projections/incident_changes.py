@@ -96,7 +96,8 @@ class IncidentFold:
             [one.row for id, one in self._newest.items() if id not in born],
             self._superseded,
             list(self._gone.values()),
-            [(*key, n) for key, n in sorted(self._counts.items()) if n],
+            # Also of what came back to nothing: these rows tell which codes there ever were.
+            [(*key, n) for key, n in sorted(self._counts.items())],
             self._attributes,
             self._erasing,
         )

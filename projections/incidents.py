@@ -10,6 +10,7 @@ from projections.comparison import Compared
 from projections.database import Database, Dialect, Json, Reader, Rows
 from projections.incident_attributes import IncidentAttributes
 from projections.incident_changes import IncidentChanges, IncidentFold
+from projections.listing import COUNTED
 from projections.pages import Pages, Source
 from projections.past import Past
 from projections.remembered import Remembered
@@ -67,7 +68,7 @@ class Incidents:
     def compared(self) -> list[Compared]:
         return [
             Compared(self.table, ("tenant_id", "id")),
-            # What came back to nothing has a row where its counts went up and down in different batches.
+            # What came back to nothing has a row, unless the events that it is told by were erased since.
             Compared(self.counts, ("tenant_id", "status", "type", "severity"), "n <> 0"),
             *self.attributes.compared(),
             *self.past.compared(),
@@ -137,3 +138,8 @@ class Incidents:
             f"SELECT status, type, severity, n FROM {self.counts} WHERE tenant_id = $1 AND n > 0", tenant_id
         )
         return [(status, type_, severity, n) for status, type_, severity, n in rows]
+
+    async def codes(self, database: Database, tenant_id: str) -> dict[str, set[str]]:
+        """Every status, type and severity that an incident of the tenant has or had."""
+        rows = await database.fetch(f"SELECT {', '.join(COUNTED)} FROM {self.counts} WHERE tenant_id = $1", tenant_id)
+        return {member: {row[place] for row in rows} for place, member in enumerate(COUNTED)}

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from projections.database import Dialect
-from projections.words import patterns_of
 
 Direction = Literal["asc", "desc"]
 AttributeEquals = tuple[str, Literal["value", "moment"], str]
@@ -42,20 +41,21 @@ class Filter:
     """What a list is narrowed to.
 
     `any_of`: allowed values by column. `ranges`: column, first key, first key beyond (either may be None).
-    `attributes`: name, `value` or `moment`, and what that is to equal. `query`: words of which each must occur.
+    `attributes`: name, `value` or `moment`, and what that is to equal. `words`: what `parts_of` makes of words of which
+    each must occur.
     """
 
     any_of: dict[str, list[str]] = field(default_factory=dict)
     backdated: bool | None = None
     ranges: Sequence[tuple[str, Any, Any]] = ()
     attributes: Sequence[AttributeEquals] = ()
-    query: str = ""
+    words: Sequence[str] = ()
 
     @property
     def counted(self) -> bool:
         """Whether the kept counts alone can tell how many match."""
         only_counted = set(self.any_of) <= set(COUNTED)
-        return only_counted and not (self.ranges or self.attributes or self.query) and self.backdated is None
+        return only_counted and not (self.ranges or self.attributes or self.words) and self.backdated is None
 
 
 class Conditions:
@@ -98,8 +98,9 @@ class Conditions:
                 f" WHERE tenant_id = $1 AND name = {{}} AND {column} = {{}})",
                 name, key,
             )  # fmt: skip
-        for pattern in patterns_of(wanted.query):
-            self.add(r"words LIKE {} ESCAPE '\'", pattern)
+        for part in wanted.words:
+            self.args.append(part)
+            self._conditions.append(self._dialect.containing("words", len(self.args)))
 
     def beyond(self, sort: Sequence[Sort], keys: Sequence[Any]) -> None:
         """Only what comes after a row with these sort keys; the last key is its id."""

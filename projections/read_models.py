@@ -18,7 +18,7 @@ from projections.incident_changes import IncidentChanges
 from projections.incidents import Incidents
 from projections.remembered import Remembered
 
-VERSION = 3
+VERSION = 4
 """Raised with every change of the tables: a release builds tables of its own beside those of the one before it."""
 
 

@@ -12,6 +12,7 @@ from domain.incident import Incident
 from domain.moments import instant, utc_text_of
 from projections.database import Dialect, Json
 from projections.documents import Document, erase, reported
+from projections.folding import name_key
 from projections.leaves import microseconds_of
 from projections.words import words_of
 
@@ -23,7 +24,8 @@ _SEARCHED = frozenset(SEARCHED)
 class Version(NamedTuple):
     """One version as it is stored. `from_position`: the event that made it.
 
-    Times are microseconds since 1970, `date` is an instant that sorts as text, flags are 0 or 1.
+    Times are microseconds since 1970, `date` is an instant that sorts as text, flags are 0 or 1. `name` and
+    `reported_by` are keys, as `name_key` makes them; what was written stands in the document.
     """
 
     tenant_id: str
@@ -90,9 +92,9 @@ class Newest:
         document = self.document
         occ_lock, name, status, type_, severity, reported_by, next_update, backdated = _listed(document)
         self.row = (
-            document["tenant_id"], document["id"], self.deleted, occ_lock, name or "", status, type_, severity,
-            reported_by or "", next_update, self.date, 1 if backdated else 0, self.created_at, at, position, self.words,
-            json.dumps(document),
+            document["tenant_id"], document["id"], self.deleted, occ_lock, name_key(name), status, type_, severity,
+            name_key(reported_by), next_update, self.date, 1 if backdated else 0, self.created_at, at, position,
+            self.words, json.dumps(document),
         )  # fmt: skip
 
 
@@ -111,7 +113,7 @@ def without(version: Version, fields: Sequence[str], json: Json) -> Version:
     document = json.loads(version.document)
     erase(document, fields)
     return version._replace(
-        name=document["name"] or "", reported_by=document["reported_by"] or "", words=_words(document),
+        name=name_key(document["name"]), reported_by=name_key(document["reported_by"]), words=_words(document),
         document=json.dumps(document),
     )  # fmt: skip
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
 from domain.codes import Codes
 from projections.listing import COUNTED, SORT_COLUMNS, Filter, Sort
 from projections.pages import Page, Pages
+from projections.read_models import VERSION
 from service.http import cursors
 from service.http.answers import BY_ACCEPT, JSON, success
 from service.http.call import Call
@@ -26,6 +27,9 @@ ONCE = (
     *(f"{prefix}_{end}" for prefix in PERIODS for end in ("from", "to")),
 )  # fmt: skip
 REPEATABLE = ("sort", *CODED)
+
+MAX_RETIRED_SHOWN: Final = 50
+"""Codes that the deployment has no longer, in one message."""
 
 Answer = tuple[bytes, Mapping[str, Any]]
 """Data as JSON, and what stands beside it."""
@@ -50,6 +54,7 @@ async def _asked_for(call: Call, accept: str | None) -> Answer | web.StreamRespo
     parameters = Parameters(call.request, ONCE, REPEATABLE)
     definitions = await call.parts.definitions.ever(call.tenant_id) if call.request.query_string else {}
     wanted, sort = filter_of(parameters, definitions), sort_of(parameters)
+    await _check_codes(call, parameters)
     page, size = paging(parameters)
     at = moment_of(parameters)
     form = format_of(accept, parameters)
@@ -66,6 +71,26 @@ async def _asked_for(call: Call, accept: str | None) -> Answer | web.StreamRespo
     if form.media_type == JSON:
         return await stream(call.request, "incidents", chunks)
     return await answer_rows(call.request, form, await _table(call), chunks)
+
+
+async def _check_codes(call: Call, parameters: Parameters) -> None:
+    """A code that never was one finds nothing, which is no answer: most often it is misspelt. One that the deployment
+    has no longer may stand in incidents."""
+    codes: Codes = call.parts.settings.codes
+    strange = [name for name in COUNTED if not set(codes.allowed(name)).issuperset(parameters.all(name))]
+    if not strange:
+        return
+    models = await call.read_models()
+    ever = await models.incidents.codes(call.parts.database, call.tenant_id)
+    for name in strange:
+        retired = sorted(ever[name].difference(codes.allowed(name)))
+        if not {*codes.allowed(name), *retired}.issuperset(parameters.all(name)):
+            message = f"{codes.fault(name).message}{_retired(retired)}; for any of several, give it once for each"
+            parameters.fault("CODE_UNKNOWN", message, name)
+
+
+def _retired(codes: list[str]) -> str:
+    return f", or of what incidents had before: {', '.join(codes[:MAX_RETIRED_SHOWN])}" if codes else ""
 
 
 async def counts(call: Call) -> web.StreamResponse:
@@ -119,7 +144,7 @@ async def _from_cursor(
 ) -> tuple[Page, dict[str, Any]]:
     """A cursor into the past begins with its position: every page is of the same one, whatever was recorded since."""
     then = [] if at is None else [await call.parts.log.position_at(at)]
-    bound_to = cursors.fingerprint(call.tenant_id, wanted, sort, *([] if at is None else [at]))
+    bound_to = cursors.fingerprint(call.tenant_id, VERSION, wanted, sort, *([] if at is None else [at]))
     types = [SORT_COLUMNS[by.column] for by in sort]
     keys = cursors.decode(cursor, bound_to, [*(int for _ in then), *types, str])
     if then and keys is not None:

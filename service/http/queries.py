@@ -7,11 +7,14 @@ from typing import Final
 
 from aiohttp import web
 
-from domain.attribute_types import Definitions, coerce, comparable, moment_of
+from domain.attribute_types import Definitions, coerce, moment_of
 from domain.errors import Fault, Invalid
 from domain.moments import instant
 from domain.rules import Moment, unstorable
-from projections.listing import NEWEST_FIRST, SORT_COLUMNS, AttributeEquals, Filter, Sort
+from projections.folding import name_key
+from projections.incident_attributes import value_key
+from projections.listing import COUNTED, NEWEST_FIRST, SORT_COLUMNS, AttributeEquals, Filter, Sort
+from projections.words import parts_of
 
 DEFAULT_SIZE: Final = 10
 MAX_SIZE: Final = 1_000
@@ -25,7 +28,8 @@ MAX_VALUE: Final = 1_000
 MAX_CURSOR: Final = 8_000
 """Characters of a cursor: it holds the sort keys of a row, of which two are texts of 200 characters."""
 
-CODED: Final = ("status", "type", "severity", "reported_by")
+REPORTER: Final = "reported_by"
+CODED: Final = (*COUNTED, REPORTER)
 PERIODS: Final = {"date": "date", "created": "created_at", "updated": "updated_at"}
 PAGING: Final = ("page", "size", "cursor")
 ATTRIBUTE: Final = "attributes."
@@ -124,16 +128,31 @@ def filter_of(parameters: Parameters, definitions: Definitions) -> Filter:
         if first is not None or beyond is not None:
             keys = (first, beyond) if column == "date" else (_microseconds(first), _microseconds(beyond))
             ranges.append((column, *keys))
-    query = parameters.one("q") or ""
-    if len(query) > MAX_QUERY:
-        parameters.fault("PARAMETER_INVALID", f"must have at most {MAX_QUERY} characters", "q")
     return Filter(
-        any_of={name: parameters.all(name) for name in CODED if name in parameters},
+        any_of={name: _values(parameters, name) for name in CODED if name in parameters},
         backdated=parameters.flag("backdated"),
         ranges=ranges,
         attributes=_attributes(parameters, definitions),
-        query=query,
+        words=_words(parameters),
     )
+
+
+def _values(parameters: Parameters, name: str) -> list[str]:
+    """Codes as they are; of people, what their names are compared by."""
+    values = parameters.all(name)
+    return [*dict.fromkeys(map(name_key, values))] if name == REPORTER else values
+
+
+def _words(parameters: Parameters) -> list[str]:
+    """An empty query is none; one in which there is nothing to search for would find everything."""
+    query = parameters.one("q") or ""
+    if len(query) > MAX_QUERY:
+        parameters.fault("PARAMETER_INVALID", f"must have at most {MAX_QUERY} characters", "q")
+        return []
+    words = parts_of(query)
+    if query and not words:
+        parameters.fault("PARAMETER_INVALID", "has no word to search for: no letter and no digit", "q")
+    return words
 
 
 def sort_of(parameters: Parameters) -> tuple[Sort, ...]:
@@ -166,7 +185,7 @@ def _attributes(parameters: Parameters, definitions: Definitions) -> list[Attrib
         elif definitions[name] == "DATETIME":
             wanted.append((name, "moment", moment_of(value)))
         else:
-            wanted.append((name, "value", comparable(value)))
+            wanted.append((name, "value", value_key(value)))
     return wanted
 
 

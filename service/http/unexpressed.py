@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from domain.erasure import REASON
 from domain.rules import COMMENT_TEXT, DETAILS, Moment, Text
+from projections.listing import COUNTED
 from service.http.models import ERASABLE, CommentEditBody, EditBody, LockBody, RevertBody
 from service.http.protocol import MAX_LINE
 from service.http.queries import ATTRIBUTE
@@ -34,6 +35,7 @@ _VALUES: Final = (
 )  # fmt: skip
 _ATTRIBUTE: Final = "The tenant has an attribute of this name, and the value is one of its type."
 _RULES: Final = {**DETAILS, "text": COMMENT_TEXT, "reason": REASON}
+_CODES: Final = "A code of the deployment, or one that an incident of the tenant has or had."
 _CURSOR: Final = "A cursor is what `page.next` said, with the same tenant, filter and sort; it does not go with `page`."
 
 
@@ -51,6 +53,11 @@ def _of_the_query(route: Route) -> Iterator[Unexpressed]:
         yield Unexpressed(_CURSOR, ("CURSOR_INVALID", "PARAMETER_INVALID"), "cursor")
     if "sort" in route.query:
         yield Unexpressed("A field is sorted by once.", ("PARAMETER_INVALID",), "sort")
+    if "q" in route.query:
+        yield Unexpressed("Unless it is empty, it has a letter or a digit.", ("PARAMETER_INVALID",), "q")
+    for name in COUNTED:
+        if name in route.query:
+            yield Unexpressed(_CODES, ("CODE_UNKNOWN",), name)
     if ATTRIBUTE in route.query:
         yield Unexpressed(_ATTRIBUTE, ("ATTRIBUTE_UNKNOWN", "PARAMETER_INVALID"), ATTRIBUTE.removesuffix("."))
     for name in route.query:

@@ -38,6 +38,7 @@ DIALECT = Dialect(
     binary="bytea",
     now="extract(epoch from clock_timestamp())::double precision",
     any_of="{column} = ANY(${argument})",
+    contains="strpos({column}, ${argument}) > 0",
     listed="SELECT {columns} FROM json_array_elements(${argument})",
     element="value ->> {place}",
     joined="string_agg(document, ','::bytea)",

@@ -17,6 +17,7 @@ DIALECT = Dialect(
     binary="blob",
     now="((julianday('now') - 2440587.5) * 86400.0)",
     any_of="{column} IN (SELECT value FROM json_each(${argument}))",
+    contains="instr({column}, ${argument}) > 0",
     listed="SELECT {columns} FROM json_each(${argument})",
     element="json_extract(value, '$[{place}]')",
     joined="CAST(group_concat(CAST(document AS text)) AS blob)",

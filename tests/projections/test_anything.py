@@ -10,14 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.attribute_types import AttributeType, coerce, comparable, moment_of
+from domain.attribute_types import AttributeType, coerce, moment_of
 from domain.comment import Comment
 from domain.errors import Fault, Invalid
 from domain.event import Kept, fold
 from domain.incident import Incident
 from domain.moments import instant
 from projections.documents import comment_document, incident_document
+from projections.folding import name_key
+from projections.incident_attributes import value_key
 from projections.listing import NEWEST_FIRST, Filter
+from projections.words import parts_of
 from tests.domain.examples import ANN, BREACH, CODES
 from tests.projections.anything import TYPES, attributes, comments, details
 from tests.projections.building import Building
@@ -117,16 +120,15 @@ def _types(values: Mapping[str, Any] | None) -> dict[str, type]:
 
 
 def _filters(document: Mapping[str, Any]) -> list[Filter]:
-    first_word = next((word for word in document["name"].split() if word.isalnum()), "")
     return [
-        Filter(any_of={"reported_by": [document["reported_by"], "'"]}),
+        Filter(any_of={"reported_by": [name_key(document["reported_by"]), "'"]}),
         Filter(any_of={"status": [document["status"]], "severity": [document["severity"]]}),
         Filter(backdated=document["backdated"]),
         Filter(ranges=[("date", instant(document["date"]), None)]),
-        Filter(query=first_word),
+        Filter(words=parts_of(document["name"].split()[0])),
         *(
             Filter(
-                attributes=[(name, "moment", moment_of(value)) if name == "at" else (name, "value", comparable(value))]
+                attributes=[(name, "moment", moment_of(value)) if name == "at" else (name, "value", value_key(value))]
             )
             for name, value in (document["attributes"] or {}).items()
         ),

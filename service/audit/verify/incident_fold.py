@@ -6,11 +6,13 @@ from typing import Any, Final
 
 import orjson
 
-from domain.attribute_types import comparable, moment_of
+from domain.attribute_types import moment_of
 from domain.attribute_values import ATTRIBUTES
 from domain.erasure import ALL, covers
 from domain.moments import instant, utc_text_of
 from projections.documents import Document, erase, newly_reported
+from projections.folding import name_key
+from projections.incident_attributes import value_key
 from projections.versions import Version, without
 from service.audit.verify.searched import Searched
 from service.audit.verify.told import Content, Row, dashed
@@ -44,7 +46,7 @@ class IncidentFold:
         self.gone = False
         self._since, self._at, self._created = position, at, at
         self._values = {
-            name: (comparable(value), moment_of(value), position)
+            name: (value_key(value), moment_of(value), position)
             for name, value in attributes.items()
             if value is not None
         }
@@ -106,9 +108,10 @@ class IncidentFold:
         written = orjson.dumps(document)
         self.weight = WEIGHT + len(written) + WEIGHT_OF_VALUE * len(self._ended)
         return (
-            tenant_id, id, self._deleted, self.version, document["name"] or "", document["status"], document["type"],
-            document["severity"], document["reported_by"] or "", document["next_update"], self._date,
-            1 if document["backdated"] else 0, self._created, self._at, self._since, self._searched.text, written,
+            tenant_id, id, self._deleted, self.version, name_key(document["name"]), document["status"],
+            document["type"], document["severity"], name_key(document["reported_by"]), document["next_update"],
+            self._date, 1 if document["backdated"] else 0, self._created, self._at, self._since, self._searched.text,
+            written,
         )  # fmt: skip
 
     def _touch(self, position: int, version: int, at: int, content: Content) -> None:
@@ -142,5 +145,5 @@ class IncidentFold:
             self._ended.append((*self.place, name, *before, position))
         if value is not None:
             attributes[name] = value
-            self._values[name] = comparable(value), moment_of(value), position
+            self._values[name] = value_key(value), moment_of(value), position
         self._document["attributes"] = attributes or None
