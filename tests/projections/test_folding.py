@@ -65,7 +65,7 @@ def test_what_reads_the_same_has_one_key(alike: list[str]) -> None:
         ["ガラス", "カラス"], ["ば", "ぱ", "は"], ["मुंबई", "मबई", "मुबई"], ["ที", "ที่", "ที้"], ["мой", "мои"],
         ["কি", "কী", "ক"], ["a b", "ab"], ["o'neil", "oneil"], ["ひ", "ヒ"], ["", "🔥"], ["தமிழ்", "தமழ"],
     ],
-    ids=lambda unlike: "-".join(unlike),
+    ids="-".join,
 )  # fmt: skip
 def test_what_is_another_letter_has_another_key(unlike: list[str]) -> None:
     assert len({key_of(text) for text in unlike}) == len(unlike)

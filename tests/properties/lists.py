@@ -87,9 +87,14 @@ def _sorted(documents: list[dict[str, Any]], sort: list[str]) -> list[dict[str, 
     result = sorted(documents, key=lambda one: one["id"])
     for by in reversed(sort):
         member, _, direction = by.partition(",")
-        keys = births if member == "created_at" else {one["id"]: one[member] for one in documents}
+        keys = births if member == "created_at" else {one["id"]: _key(one[member]) for one in documents}
         result.sort(key=lambda one: keys[one["id"]], reverse=direction != "asc")
     return result
+
+
+def _key(value: Any) -> Any:
+    """Codes are in capitals; names are sorted without."""
+    return value.casefold() if isinstance(value, str) else value
 
 
 def _words(one: Incident) -> set[str]:
