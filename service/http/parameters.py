@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from domain.attribute_types import NAME_PATTERN
 from domain.rules import MAX_OCC_LOCK, OCC_LOCK, Moment
-from projections.listing import SORT_COLUMNS
+from projections.listing import COUNTED, SORT_COLUMNS
 from projections.states import TOPICS
 from service.http.call import MAX_POSITION_DIGITS
 from service.http.formats import MEDIA_TYPES
@@ -20,6 +20,7 @@ from service.http.queries import (
     MAX_VALUE,
     MAX_VALUES,
     PERIODS,
+    REPORTER,
 )
 from service.subscribers.pages import DEFAULT_LIMIT, MAX_LIMIT
 
@@ -71,7 +72,7 @@ def query_parameter(name: str, definitions: Mapping[str, str]) -> list[dict[str,
         return [_parameter(name, {"type": "array", "items": item, "maxItems": len(SORT_COLUMNS)}, _DESCRIPTIONS[name])]
     if name in CODED:
         values = {"type": "array", "items": _TEXT, "maxItems": MAX_VALUES}
-        return [_parameter(name, values, "Any of these; an empty one selects those without.")]
+        return [_parameter(name, values, _ANY_OF[name])]
     return [_parameter(name, _SCHEMAS[name], _DESCRIPTIONS[name])]
 
 
@@ -115,6 +116,12 @@ _OF_EVENTS: Final[dict[str, tuple[Schema, str]]] = {
 }
 _REQUIRED: Final = frozenset({"from", "to"})
 _EQUALS: Final = "Incidents whose attribute has this value; other attributes of the tenant in the same way."
+_ANY_OF: Final = {
+    **dict.fromkeys(
+        COUNTED, "Any of these codes, of the deployment or of what incidents had before; `severity=`: none."
+    ),
+    REPORTER: "Any of these people, however their names are typed.",
+}
 _TEXT: Final[Schema] = {"type": "string", "maxLength": MAX_VALUE, "pattern": r"^[^\u0000]*$"}
 _SCHEMAS: Final[dict[str, Schema]] = {
     "page": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE},
@@ -136,7 +143,7 @@ _DESCRIPTIONS: Final[dict[str, str]] = {
     "size": "Rows of a page.",
     "cursor": "Empty to start, then `page.next` of the answer before. Not with `page`.",
     "sort": "`field,asc` or `field,desc`, each field once; the direction is desc where none is given.",
-    "q": "Every word must occur in name, description or location; `word*` is a prefix.",
+    "q": "Every word must occur in name, description or location, however it is typed; `word*` is a prefix.",
     "backdated": "Whether it was reported after the fact.",
     "retired": "Also the attributes that were retired.",
     "format": "JSON, CSV, or one JSON document a line; it counts more than `Accept`.",

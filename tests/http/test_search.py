@@ -113,28 +113,14 @@ async def test_people_and_texts_are_told_apart_by_how_they_read(serve: Serve) ->
 
 @both_engines
 async def test_lists_are_sorted_as_people_read_and_ties_by_id(api: Api) -> None:
-    rising = [
-        "９",
-        "Ærø",
-        "alpha",
-        "Äther",
-        "A\u0308ther",
-        "beta",
-        "Beta 10",
-        "éclair",
-        "ﬁsh",
-        "Ø",
-        "Öl",
-        "Zulu",
-        "عطل",
-        "い",
-    ]
+    rising = "９|Ærø|alpha|Äther|A\u0308ther|beta|Beta 10|éclair|ﬁsh|Ø|Öl|Zulu|عطل|い".split("|")
     ids = {name: (await api.report(name=name, reported_by=name))["id"] for name in sorted(rising)}
     if ids["Äther"] > ids["A\u0308ther"]:
         rising[3:5] = rising[4:2:-1]
     for field in ("name", "reported_by"):
         assert await api.names(f"?sort={field},asc") == rising
-        cursor, walked = "", list[str]()
+        cursor: str | None = ""
+        walked: list[str] = []
         while cursor is not None:
             answer = await api.get(f"{PATH}?sort={field},asc&size=2&cursor={cursor}")
             walked += [one["name"] for one in answer.data["incidents"]]

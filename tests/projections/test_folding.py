@@ -1,6 +1,7 @@
 """Texts that read the same have one key, and a key is its own."""
 
 import unicodedata
+from typing import Literal
 
 import pytest
 from hypothesis import example, given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from projections.folding import MAX_REMEMBERED, NAME_KEY, _Signs, key_of, letters_of, name_key
 
-FORMS = ("NFC", "NFD", "NFKC", "NFKD")
+FORMS: tuple[Literal["NFC", "NFD", "NFKC", "NFKD"], ...] = ("NFC", "NFD", "NFKC", "NFKD")
 MANY = (range(0x3500, 0x9F00), range(0xAD00, 0xD700), range(0x16000, 0x1CF00))
 """Han, Hangul and others of which one is like the next."""
 ASSIGNED = [
