@@ -77,7 +77,10 @@ async def _check_codes(call: Call, parameters: Parameters) -> None:
     """A code that never was one finds nothing, which is no answer: most often it is misspelt. One that the deployment
     has no longer may stand in incidents."""
     codes: Codes = call.parts.settings.codes
-    strange = [name for name in COUNTED if not set(codes.allowed(name)).issuperset(parameters.all(name))]
+    faulty = {fault.field for fault in parameters.faults}
+    strange = [
+        name for name in COUNTED if name not in faulty and not set(codes.allowed(name)).issuperset(parameters.all(name))
+    ]
     if not strange:
         return
     models = await call.read_models()

@@ -199,6 +199,7 @@ async def test_a_list_is_told_every_fault_with_its_parameter(api: Api) -> None:
         ("PARAMETER_INVALID", "sort"),
         ("PARAMETER_INVALID", "backdated"),
         ("PARAMETER_INVALID", "q"),
+        ("CODE_UNKNOWN", "status"),
         ("PARAMETER_UNKNOWN", "colour"),
     }
 

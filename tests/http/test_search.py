@@ -113,7 +113,10 @@ async def test_people_and_texts_are_told_apart_by_how_they_read(serve: Serve) ->
 
 @both_engines
 async def test_lists_are_sorted_as_people_read_and_ties_by_id(api: Api) -> None:
-    rising = "９|Ærø|alpha|Äther|A\u0308ther|beta|Beta 10|éclair|ﬁsh|Ø|Öl|Zulu|عطل|い".split("|")
+    rising = [
+        "９", "Ærø", "alpha", "Äther", "A\u0308ther", "beta", "Beta 10", "éclair", "ﬁsh", "Ø", "Öl", "Zulu", "عطل",
+        "い",
+    ]  # fmt: skip
     ids = {name: (await api.report(name=name, reported_by=name))["id"] for name in sorted(rising)}
     if ids["Äther"] > ids["A\u0308ther"]:
         rising[3:5] = rising[4:2:-1]
@@ -146,8 +149,8 @@ async def test_a_code_that_never_was_one_is_refused_and_one_that_was_is_not(serv
     }.items():  # fmt: skip
         assert (await api.get(f"{PATH}?{query}&page=1")).data["total"] == total, query
     for member, values in {
-        "status": ["open", "OPEN,NEW", "RESOLVED", "", "Οpen", " OPEN"], "type": ["security", "BUG", ""],
-        "severity": ["HIGH", "low", "NONE", "null"],
+        "status": ["open", "OPEN,NEW", "RESOLVED", "", "Οpen", " OPEN"], "type": ["security", ""],
+        "severity": ["HIGH", "NONE"],
     }.items():  # fmt: skip
         for value in values:
             for more in ("", "&page=1", "&cursor=", f"&as_of={then}", f"&{member}={quote(value)}x"):
