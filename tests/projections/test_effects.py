@@ -217,3 +217,16 @@ async def test_a_tenant_s_schema_is_no_incident(sqlite: Building) -> None:
     )
     await sqlite.catch_up()
     assert (await sqlite.dump())["incidents"] == []
+
+
+async def test_every_code_that_an_incident_ever_had_is_known_however_many_events_came_at_once(build: Building) -> None:
+    await build.record(
+        reported(), edited(1, status=("NEW", "CLOSED")), edited(2, status=("CLOSED", "OPEN")), deleted(3),
+        replace(reported(status="RESOLVED"), originator_id=uuid4()),
+    )  # fmt: skip
+    await build.catch_up()
+    codes = await build.models().incidents.codes(build.engine.database, TENANT)
+    assert codes == {"status": {"NEW", "CLOSED", "OPEN", "RESOLVED"}, "type": {"OTHERS"}, "severity": {""}}
+    assert await build.models().incidents.codes(build.engine.database, "another") == {
+        "status": set(), "type": set(), "severity": set(),
+    }  # fmt: skip
