@@ -53,13 +53,7 @@ def _of_the_query(route: Route) -> Iterator[Unexpressed]:
         yield Unexpressed(_CURSOR, ("CURSOR_INVALID", "PARAMETER_INVALID"), "cursor")
     if "sort" in route.query:
         yield Unexpressed("A field is sorted by once.", ("PARAMETER_INVALID",), "sort")
-    if "q" in route.query:
-        yield Unexpressed("Unless it is empty, it has a letter or a digit.", ("PARAMETER_INVALID",), "q")
-    for name in COUNTED:
-        if name in route.query:
-            yield Unexpressed(_CODES, ("CODE_UNKNOWN",), name)
-    if ATTRIBUTE in route.query:
-        yield Unexpressed(_ATTRIBUTE, ("ATTRIBUTE_UNKNOWN", "PARAMETER_INVALID"), ATTRIBUTE.removesuffix("."))
+    yield from _of_filters(route)
     for name in route.query:
         if name == "as_of" or name.endswith(("_from", "_to")):
             yield Unexpressed(_TIMES, ("PARAMETER_INVALID",), name)
@@ -69,6 +63,16 @@ def _of_the_query(route: Route) -> Iterator[Unexpressed]:
         yield Unexpressed("Only CSV begins with a byte order mark.", ("PARAMETER_INVALID",), "bom")
     if "occ_lock" in route.query:
         yield Unexpressed("A lock in the body and one in the query are the same.", ("LOCKS_DIFFER",), "occ_lock")
+
+
+def _of_filters(route: Route) -> Iterator[Unexpressed]:
+    if "q" in route.query:
+        yield Unexpressed("Unless it is empty, it has a letter or a digit.", ("PARAMETER_INVALID",), "q")
+    for name in COUNTED:
+        if name in route.query:
+            yield Unexpressed(_CODES, ("CODE_UNKNOWN",), name)
+    if ATTRIBUTE in route.query:
+        yield Unexpressed(_ATTRIBUTE, ("ATTRIBUTE_UNKNOWN", "PARAMETER_INVALID"), ATTRIBUTE.removesuffix("."))
 
 
 def _of_the_headers(route: Route) -> Iterator[Unexpressed]:
