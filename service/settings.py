@@ -1,27 +1,29 @@
 """Every setting of the service, its unit and its default: the only place that reads the environment."""
 
-import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from domain.attribute_types import MAX_DEFINITIONS, AttributeType, is_attribute_name
+from domain.attribute_types import AttributeType
 from domain.codes import Codes
-from service.claim_path import ClaimPath
-from service.database_url import is_postgres, normal, sqlite_file
-from service.streams.address import parse
+from service.database_url import is_postgres, sqlite_file
+from service.setting_types import (
+    BasePath,
+    ClaimPathText,
+    DatabaseUrl,
+    Definitions,
+    ListOf,
+    RedisUrl,
+    RoleNames,
+    Words,
+)
 
 Role = Literal["api", "projector", "publisher", "auditor"]
 Stream = Literal["all", "tenants"]
-Words = Annotated[tuple[str, ...], NoDecode]
 
-OWN_PATHS = frozenset(
-    {"v1", "livez", "readyz", "status", "metrics", "openapi.json", "asyncapi.json", "docs", ".well-known"}
-)
-"""What the paths of the service begin with."""
 POSTGRES_RATE_LIMIT = "2000/second"
 CHECKPOINT_KEY = "checkpoint-key.pem"
 
@@ -40,19 +42,19 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on; 0 lets the kernel pick one.")
-    base_path: str = Field(
+    base_path: BasePath = Field(
         "",
         description="Path under which a proxy serves the service, such as `/ims`; it stands before the paths that "
         "answers name. Requests may come with it or without.",
     )
     data_dir: Path = Field(Path(".ims"), description="Folder of the embedded database and of the local signing key.")
-    run: Annotated[tuple[Role, ...], NoDecode] = Field(
+    run: ListOf[Role] = Field(
         ("api", "projector", "publisher", "auditor"),
         description="What this process does: `api`, `projector` builds the read models, `publisher` the event streams, "
         "`auditor` the tree that proves the log.",
     )
 
-    database_url: str = Field(
+    database_url: DatabaseUrl = Field(
         "",
         description="`sqlite:///path` or `postgresql://…`, which may name several hosts, `host:port,host:port`: the "
         "one that takes writes is found, and the parameters of libpq that hold here; empty: SQLite in the data "
@@ -73,7 +75,7 @@ class Settings(BaseSettings):
         description="Seconds that the newest event may be ahead of the database's clock; beyond, writes are refused "
         "with 503 until an operator has looked.",
     )
-    redis_url: str = Field(
+    redis_url: RedisUrl = Field(
         "",
         description="`redis://host:port/db`, `rediss://…` or `redis+sentinel://host:port,host:port/master/db`: events "
         "are published and rate limits counted there; empty: nothing is published.",
@@ -85,7 +87,7 @@ class Settings(BaseSettings):
     redis_replicas: int = Field(
         0, ge=0, le=10, description="Replicas of Redis that must have an event before it counts as published."
     )
-    streams: Annotated[tuple[Stream, ...], NoDecode] = Field(
+    streams: ListOf[Stream] = Field(
         ("all", "tenants"),
         description="Which streams there are: `all`, one for all tenants together; `tenants`, one for each.",
     )
@@ -114,7 +116,7 @@ class Settings(BaseSettings):
         ("LOW", "MEDIUM", "MAJOR", "HIGH", "CRITICAL"),
         description='Allowed values of `severity`, beside "" which stands for none.',
     )
-    attributes: Annotated[dict[str, AttributeType], NoDecode] = Field(
+    attributes: Definitions = Field(
         {"workflowId": AttributeType.STRING, "count": AttributeType.NUMBER},
         description="Attributes that every tenant has from the start, `name:TYPE` each.",
     )
@@ -142,13 +144,15 @@ class Settings(BaseSettings):
         60, ge=0, le=300, description="Seconds that the clocks of issuer and service may differ (`exp`, `nbf`, `iat`)."
     )
     jwks_file: Path | None = Field(None, description="File with the public keys (JWKS), in place of an issuer.")
-    tenant_claim: str = Field(
+    tenant_claim: ClaimPathText = Field(
         "active_tenant.tenant_id",
         description=r"Path of the claim that names the tenant; `\.` is a dot within a name, as in the next three.",
     )
-    roles_claim: str = Field("active_tenant.roles", description="Path of the claim that lists the roles in the tenant.")
-    user_claim: str = Field("sub", description="Path of the claim with the user's id, which never changes.")
-    name_claim: str = Field(
+    roles_claim: ClaimPathText = Field(
+        "active_tenant.roles", description="Path of the claim that lists the roles in the tenant."
+    )
+    user_claim: ClaimPathText = Field("sub", description="Path of the claim with the user's id, which never changes.")
+    name_claim: ClaimPathText = Field(
         "name",
         description="Path of the claim with the name that is shown; else `name`, `preferred_username`, the user's id.",
     )
@@ -156,12 +160,12 @@ class Settings(BaseSettings):
         ("system-admin", "tenant-admin"), description="Roles that may define attributes, and write."
     )
     eraser_roles: Words = Field(("eraser",), description="Roles that may erase content from the log for good.")
-    writer_roles: Words = Field(
+    writer_roles: RoleNames = Field(
         (),
         description="Roles that may write, beside deployers. Where this and the next are empty, anybody may; else "
         "nobody but these.",
     )
-    read_only_roles: Words = Field((), description="Roles that never allow to write, define or erase.")
+    read_only_roles: RoleNames = Field((), description="Roles that never allow to write, define or erase.")
     auditor_roles: Words = Field(
         ("auditor",), description="Roles that may read the past of deleted incidents, as deployers may."
     )
@@ -194,64 +198,6 @@ class Settings(BaseSettings):
         description="Where traces are sent, by OTLP over HTTP (`http://collector:4318`); empty: there are none.",
     )
     log_format: Literal["json", "console"] = Field("json", description="Form of the log records, on stderr.")
-
-    @field_validator(
-        "run", "streams", "status_codes", "type_codes", "severity_codes", "oidc_issuer", "oidc_jwks_url",
-        "oidc_audience", "oidc_required_scopes", "deployer_roles", "eraser_roles", "writer_roles", "read_only_roles",
-        "auditor_roles", "cors_origins",
-        mode="before",
-    )  # fmt: skip
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
-
-    @field_validator("writer_roles", "read_only_roles", mode="before")
-    @classmethod
-    def _names_roles(cls, value: object) -> object:
-        # It would open to anybody what it was to close.
-        if isinstance(value, str) and value.strip() and not value.strip(", "):
-            raise ValueError("names no role")
-        return value
-
-    @field_validator("tenant_claim", "roles_claim", "user_claim", "name_claim")
-    @classmethod
-    def _path(cls, value: str) -> str:
-        return ClaimPath(value).text
-
-    @field_validator("attributes", mode="before")
-    @classmethod
-    def _definitions(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        pairs = [pair.strip().partition(":") for pair in value.split(",") if pair.strip()]
-        for name, _, _ in pairs:
-            if not is_attribute_name(name):
-                raise ValueError(f"{name!r} is not a name for an attribute")
-        if len(pairs) > MAX_DEFINITIONS:
-            raise ValueError(f"at most {MAX_DEFINITIONS} attributes")
-        return {name: type_ for name, _, type_ in pairs}
-
-    @field_validator("base_path")
-    @classmethod
-    def _beneath(cls, value: str) -> str:
-        segments = value.split("/")[1:]
-        if value and not (re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value) and {".", ".."}.isdisjoint(segments)):
-            raise ValueError("begin with / and do not end with it: segments of A-Z, a-z, 0-9, -, _, ~, . such as /ims")
-        if value and segments[0] in OWN_PATHS:
-            raise ValueError(f"must not begin with a path of the service itself: {', '.join(sorted(OWN_PATHS))}")
-        return value
-
-    @field_validator("database_url")
-    @classmethod
-    def _known_engine(cls, value: str) -> str:
-        return normal(value) if value else value
-
-    @field_validator("redis_url")
-    @classmethod
-    def _known_redis(cls, value: str) -> str:
-        if value:
-            parse(value)
-        return value.strip()
 
     @model_validator(mode="after")
     def _signing_in(self) -> Self:
@@ -305,5 +251,6 @@ def load_settings(**others: Any) -> Settings:
         lines = []
         for fault in error.errors():
             name = "".join(f"IMS_{part}".upper() for part in fault["loc"][:1])
-            lines.append(f"{name}: {fault['msg']}" if name else str(fault["msg"]))
+            text = fault["msg"].removeprefix("Value error, ")  # the library's word, which helps nobody
+            lines.append(f"{name}: {text}" if name else text)
         raise InvalidSettings("\n".join(lines)) from None

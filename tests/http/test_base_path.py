@@ -4,7 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from service.http.asyncapi import document
-from service.settings import OWN_PATHS, Settings
+from service.setting_types import OWN_PATHS
+from service.settings import Settings
 from tests.http.api import ABSENT_ID, PATH, Api, at, incident
 from tests.http.conftest import Serve
 from tests.http.engines import both_engines
