@@ -1,5 +1,6 @@
 """Servers that tests share. Each xdist worker starts its own when a test asks: nothing to agree on between workers."""
 
+import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -22,6 +23,17 @@ write_into_memory()
 # How long an example takes says how busy the machine is, and nothing of what is tested.
 settings.register_profile("busy", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """A command that runs within a test sends the log to that test's stderr, which is closed when it has ended."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    if root.handlers != handlers or root.level != level:
+        root.handlers = handlers
+        root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from aiohttp import hdrs, web
 
 from domain.errors import Fault
-from service.http.answers import JSON, NEGOTIATED
+from service.http.answers import BY_ACCEPT, JSON
 from service.http.negotiation import preferred
 from service.http.queries import Parameters
 from service.http.statuses import BadRequest
@@ -64,7 +64,7 @@ def format_of(accept: str | None, parameters: Parameters) -> Format:
         return _JSON
     if media_type is None:
         fault = Fault("NOT_ACCEPTABLE", f"this can be had as {', '.join(OFFERED)}; or say ?format=", hdrs.ACCEPT)
-        raise BadRequest(fault, 406, {hdrs.VARY: NEGOTIATED})
+        raise BadRequest(fault, 406, BY_ACCEPT)
     if bom and media_type != CSV:
         parameters.fault("PARAMETER_INVALID", "only CSV may begin with a byte order mark", "bom")
     return Format(media_type, bom)

@@ -271,9 +271,9 @@ def test_a_process_mints_tokens_as_the_command_does(tmp_path: Path) -> None:
         assert decoded.keys() >= {"iat", "exp", "jti"}
         return {name: value for name, value in decoded.items() if name not in ("iat", "exp", "jti")}
 
-    process = ServiceProcess(tmp_path)
-    said = process.command("token", "--tenant", "acme", "--user", "bob", "--name", "Bob", "--role", "viewer").strip()
-    assert claims(process.token("acme", "bob", "Bob", roles=["viewer"])) == claims(said)
+    with ServiceProcess(tmp_path) as process:
+        said = process.command("token", "--tenant", "acme", "--user", "bob", "--name", "Bob", "--role", "viewer")
+        assert claims(process.token("acme", "bob", "Bob", roles=["viewer"])) == claims(said.strip())
 
 
 def test_a_forked_process_has_what_a_started_one_has(tmp_path: Path) -> None:
