@@ -27,6 +27,7 @@ _KEPT: Final = 256
 _REQUEST_LINE: Final = re.compile(rb"[A-Z]+ ")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}):")
 _TOO_MANY: Final = "Too many headers"
+_INVALID: Final = "not HTTP as it is taken here; percent-encode what is not ASCII in an address, as in q=Z%C3%BCrich"
 _NOTHING: Final[Mapping[str, str]] = {}
 
 
@@ -124,7 +125,7 @@ class Protocol(web.RequestHandler):
         if status >= 500 or request.writer.output_size:
             return super().handle_error(request, status, exc, message)
         trace_id = random_trace_id()
-        error, headers = {"code": "REQUEST_INVALID", "message": "not HTTP as it is taken here"}, _NOTHING
+        error, headers = {"code": "REQUEST_INVALID", "message": _INVALID}, _NOTHING
         if isinstance(exc, TooLong):
             status, error = exc.status, _too_long(exc, self.max_field_size)
         elif isinstance(exc, ContentEncodingError):  # the library looks for what unpacks it before anything is asked
