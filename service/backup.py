@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from service.private_files import close_file, create_file, make_folder
 from service.settings import InvalidSettings, Settings
 
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM log"
@@ -25,7 +26,7 @@ def back_up(settings: Settings, folder: Path) -> int:
     for target in targets:
         if target.exists():
             raise FileExistsError(f"{target} is there already: nothing was copied")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for source, target in zip(sources, targets, strict=True):
         _copy(source, target)
     with closing(sqlite3.connect(folder / log.name)) as copy:
@@ -35,13 +36,15 @@ def back_up(settings: Settings, folder: Path) -> int:
 def _copy(source: Path, target: Path) -> None:
     """Under its name it is whole, checked and on disk; before that it has another."""
     draft = target.with_name(f"{target.name}.draft")
+    close_file(source)
     draft.unlink(missing_ok=True)
-    with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(draft)) as copy:
-        try:
+    create_file(draft)
+    try:
+        with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(draft)) as copy:
             live.backup(copy)
             (verdict,) = copy.execute("PRAGMA quick_check").fetchone()
-        except sqlite3.DatabaseError as error:
-            verdict = str(error)
+    except sqlite3.DatabaseError as error:
+        verdict = str(error)
     if verdict != "ok":
         draft.unlink()
         raise OSError(f"{source} cannot be copied whole: {verdict}")

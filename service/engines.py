@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from projections.database import Database
 from projections.read_models import FOLLOWER
+from service.private_files import close_folder, make_folder
 from service.settings import Settings
 from service.store.bells import Bells
 from service.store.conditions import Finding, require
@@ -120,7 +121,9 @@ async def _open_sqlite(settings: Settings, *, writing: bool, existing: bool) -> 
 @asynccontextmanager
 async def _open_files(settings: Settings, *, writing: bool = False) -> AsyncIterator[Engine]:
     path = settings.sqlite_path
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
+    if writing and path.parent == settings.data_dir:  # any other folder may hold what is not the service's
+        close_folder(path.parent)
     appended = DatabaseFile(path, "FULL")
     kept = DatabaseFile(path, "FULL")  # a writer of its own: the log's is within a transaction at any time
     derived = DatabaseFile(settings.read_models_path, "NORMAL")

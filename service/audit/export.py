@@ -20,6 +20,7 @@ from service.audit.reading import parts
 from service.audit.root import Root
 from service.console import output
 from service.engines import Engine, open_engine
+from service.private_files import open_new
 from service.progress import progress
 from service.settings import Settings
 from service.store.log import Log
@@ -90,7 +91,7 @@ def _whole(path: Path) -> Iterator[IO[bytes]]:
     path = path.resolve()
     partial = path.with_name(f"{path.name}.part")
     try:
-        with partial.open("wb") as file:
+        with open(partial, "wb", opener=open_new) as file:  # noqa: PTH123 - a path has no opener
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -26,7 +26,7 @@ def ensure_signing_key(path: Path) -> Ed25519PrivateKey:
             _log.warning("checkpoint key made: keep a copy of this file where the database cannot", path=str(path))
         key = load_pem_private_key(read_secret_file(path), password=None)
     except (OSError, ValueError, TypeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it does not hold a private key in PEM"
+        reason = error.strerror or str(error) if isinstance(error, OSError) else "it does not hold a private key in PEM"
         raise LocalKeyUnusable(f"The checkpoint key {path} cannot be used: {reason}.") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise LocalKeyUnusable(f"The checkpoint key {path} cannot be used: it is none of Ed25519.")

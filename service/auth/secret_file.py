@@ -6,6 +6,8 @@ from pathlib import Path
 
 import structlog
 
+from service.private_files import FILE_MODE, OTHERS, NotOwned, close_file, make_folder, not_owned
+
 _log = structlog.get_logger(__name__)
 
 
@@ -14,9 +16,9 @@ def make_secret_file(path: Path, content: bytes) -> None:
 
     Raises OSError.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -32,10 +34,20 @@ def make_secret_file(path: Path, content: bytes) -> None:
 
 
 def read_secret_file(path: Path) -> bytes:
-    """Raises OSError."""
-    if path.stat().st_mode & 0o077:
-        _log.warning("the signing key can be read by others: set its mode to 0600", path=str(path))
-    return path.read_bytes()
+    """A file that others can read is closed to them. One of another user is read where that user lets this one, as a
+    mounted secret is. Raises OSError, NotOwned.
+    """
+    try:
+        close_file(path)
+    except NotOwned:
+        if path.stat().st_mode & OTHERS:
+            _log.warning("a key can be read by others than its owner: let its owner set its mode to 0600", path=str(path))
+    try:
+        return path.read_bytes()
+    except PermissionError:
+        if path.stat().st_uid != os.geteuid():
+            raise not_owned(path) from None
+        raise
 
 
 def _sync_folder(folder: Path) -> None:

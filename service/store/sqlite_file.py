@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 import structlog
 
 from projections.database import Unavailable
+from service.private_files import close_file, create_file
 from service.store.sqlite_away import available, code_of, is_damage
 from service.store.threads import Threads
 
@@ -26,6 +27,9 @@ SCRUB_SECONDS = 5.0
 SCRUB_PAUSE_SECONDS = 0.1
 MAX_REWRITTEN = 256 * 2**20
 """Bytes of a file that is written anew after an erasure. Nothing else is written meanwhile: about a second."""
+
+BESIDE = ("-wal", "-shm")
+"""Ends of the names of what SQLite keeps beside a file while somebody has it open."""
 
 _log = structlog.get_logger(__name__)
 _Result = TypeVar("_Result")
@@ -109,6 +113,15 @@ class DatabaseFile:
         if self._opened is not None and _which(self.path) != self._opened:
             raise Unavailable(f"{self.path} is not the file any more that was opened: put it back, or start again")
 
+    def _close_to_others(self) -> None:
+        """What SQLite makes beside the file has the file's mode. Raises Unavailable where one belongs to another user."""
+        try:
+            create_file(self.path)
+            for path in (self.path, *(self.path.with_name(self.path.name + end) for end in BESIDE)):
+                close_file(path)
+        except OSError as error:
+            raise Unavailable(str(error)) from error
+
     def _disconnect(self) -> None:
         connection, self._local.connection = getattr(self._local, "connection", None), None
         if connection is not None:
@@ -119,6 +132,7 @@ class DatabaseFile:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             self._look()
+            self._close_to_others()
             connection = sqlite3.connect(
                 self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
             )

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from projections.database import Unavailable
+from service.private_files import close_file, create_file, make_folder
 from service.store.log import InUse, NoLog
 from service.store.migrations import missing
 from service.store.sqlite_away import available
@@ -29,9 +30,10 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def holds_a_log(path: Path) -> bool:
-    """Whether a schema of any version is there. Raises Unavailable where it is no database."""
+    """Whether a schema of any version is there. Raises Unavailable where it is no database, NotOwned."""
     if not path.exists():
         return False
+    close_file(path)
     try:
         with available(), closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
             return bool(connection.execute("PRAGMA user_version").fetchone()[0])
@@ -48,9 +50,15 @@ def _version(connection: sqlite3.Connection) -> int:
 
 @contextmanager
 def only_writer(path: Path) -> Iterator[None]:
-    """Hold the lock beside a database file. Raises InUse where another process holds it; it ends with its holder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(path.name + ".lock").open("w") as lock:
+    """Hold the lock beside a database file. It ends with its holder.
+
+    Raises InUse where another process holds it, NotOwned.
+    """
+    make_folder(path.parent)
+    held = path.with_name(path.name + ".lock")
+    create_file(held)
+    close_file(held)
+    with held.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -99,12 +99,13 @@ class TestTheFile:
         private = orjson.loads(key_file(settings.data_dir).read_bytes())["d"]
         assert private not in str(first + second)
 
-    def test_a_warning_where_others_can_read_it(self, settings: Settings) -> None:
+    def test_it_is_closed_to_others_who_can_read_it_and_a_record_says_so(self, settings: Settings) -> None:
         authenticator(settings)
         key_file(settings.data_dir).chmod(0o644)
         with structlog.testing.capture_logs() as logs:
             authenticator(settings)
-        assert "0600" in logs[0]["event"]
+        assert (logs[0]["event"], logs[0]["before"], logs[0]["after"]) == ("rights_tightened", "0644", "0600")
+        assert stat.S_IMODE(key_file(settings.data_dir).stat().st_mode) == 0o600
 
 
 class TestMinting:

@@ -1,6 +1,7 @@
 """SIGTERM: stops accepting, finishes what is in flight, leaves in time with exit code 0."""
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,6 +71,17 @@ async def test_a_write_in_flight_is_answered_before_the_service_leaves(on_sqlite
     assert {answer.status for answer in answered} == {201}
     positions = {answer.position for answer in answered}
     assert positions <= {event.position for event in await audit(on_sqlite.log)}
+
+
+async def test_a_hangup_ends_nothing_and_is_recorded(on_sqlite: Ground) -> None:
+    """Whoever closes a terminal or rotates logs sends one."""
+    service = on_sqlite.start()
+    async with client(service.url, authorization(service)) as one:
+        for _ in range(2):
+            service.running.send_signal(signal.SIGHUP)
+            await one.report()
+    assert service.terminate() == 0
+    assert "hangup_ignored" in service.logs
 
 
 @pytest.mark.faults
