@@ -12,6 +12,8 @@ from redis import Redis
 from redis.cluster import RedisCluster
 from redis.exceptions import AuthenticationError, NoPermissionError
 
+from service.subscribers.consumer import Consumer, Limits
+from service.subscribers.entries import Entry
 from tests.faults.audit import events
 from tests.faults.conftest import Ground
 from tests.faults.load import INCIDENTS, Client, authorization, client, load
@@ -32,12 +34,10 @@ SLOTS = 16_384
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[RedisServer]:
-    """The users of `deploy/`, and the default one for the test itself."""
+    """The users of `deploy/`, to the byte, and one more for the test itself."""
     users = tmp_path / "users.acl"
-    lines = [line for line in ACL_FILE.read_text().splitlines() if line.startswith("user ")]
-    assert lines[0] == "user default off"
-    users.write_text("\n".join(["user default on nopass ~* &* +@all", *lines[1:]]) + "\n")
-    with RedisServer(appendonly="no", aclfile=str(users)) as server:
+    users.write_bytes(ACL_FILE.read_bytes() + b"user looks on nopass ~* &* +@all\n")
+    with RedisServer(admin="looks", appendonly="no", aclfile=str(users)) as server:
         yield server
 
 
@@ -80,8 +80,32 @@ async def test_the_users_of_deploy_can_do_their_work_and_nothing_else(
                         f"xgroup destroy {mine} g", "scan 0", "flushall", f"xsetid {mine} 9-0"):  # fmt: skip
             with pytest.raises(NoPermissionError):
                 subscriber.execute_command(*refused.split())
+    await handled_by_a_consumer(guarded, mine, 3)
     with pytest.raises(AuthenticationError), Redis(port=guarded.port, username="ims", password="guess") as stranger:
         stranger.ping()
+    with pytest.raises(AuthenticationError, match="(?i)authenticat"), Redis(port=guarded.port) as nobody:
+        nobody.ping()
+
+
+async def handled_by_a_consumer(guarded: RedisServer, stream: str, count: int) -> None:
+    """A subscriber with a group of its own, which another member left events to."""
+    handled: list[int] = []
+    done = asyncio.Event()
+
+    async def handle(entry: Entry) -> None:
+        handled.append(entry.position)
+        if len(handled) == count:
+            done.set()
+
+    address = f"redis://acme-subscriber:change-me-2@127.0.0.1:{guarded.port}/0"
+    with Redis.from_url(address) as gone:
+        gone.xgroup_create(stream, "acme-pages", id="0")
+        gone.xreadgroup("acme-pages", "gone", {stream: ">"}, count=1)
+    consumer = Consumer.at(address, stream, "acme-pages", "one", handle, Limits(idle=0.5))
+    running = asyncio.ensure_future(consumer.run())
+    await asyncio.wait((running, asyncio.ensure_future(done.wait())), return_when=asyncio.FIRST_COMPLETED, timeout=30)
+    running.cancel()
+    assert len(handled) == count, running
 
 
 async def test_a_wrong_password_is_told_and_the_api_goes_on(on_sqlite: Ground, guarded: RedisServer) -> None:
