@@ -16,7 +16,7 @@ export UV_LINK_MODE := copy
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test test-faults lint audit-lock bench bench-plots lock clean
+.PHONY: help venv run test test-faults lint audit-lock bench bench-plots rules lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -87,6 +87,9 @@ bench: $(STAMP) ## throughput beside a bare handler, FastAPI and the library; th
 
 bench-plots: $(STAMP) ## the same figures with 1,000 to 1,000,000 incidents, and the plot of them
 	$(BIN)/python -m tests.bench.growth
+
+rules: $(STAMP) ## write the alerts as Kubernetes and Helm take them
+	$(BIN)/python -m tests.deploy.rules
 
 lock: $(UV) ## resolve the dependencies anew and write the locks
 	echo uv | $(COMPILE) --upgrade - -o requirements-uv.lock

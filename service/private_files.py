@@ -1,7 +1,7 @@
 """Files and folders that nobody but the user of the service may read: data, keys, backups, exports.
 
-Modes are set, not hoped for: whatever the umask, a file has 0600 and a folder that is made 0700. What an earlier release or
-somebody's copy left open is closed when it is opened, and a log record says so.
+Whatever the umask, a file gets mode 0600 and a folder that is made gets 0700. What an earlier release or a copy left
+open to others is closed when it is opened, and a log record says so.
 """
 
 import os

@@ -36,7 +36,7 @@ async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    # The end of a terminal, or `kill -HUP` of whoever rotates logs: there is no file to open again, the logs go to stderr.
+    # A terminal closed, or somebody rotates logs: there is no file to open again, the logs go to stderr.
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _log.info, "hangup_ignored")
     async with running(settings) as parts:
         runner = Runner(

@@ -91,7 +91,7 @@ def _whole(path: Path) -> Iterator[IO[bytes]]:
     path = path.resolve()
     partial = path.with_name(f"{path.name}.part")
     try:
-        with open(partial, "wb", opener=open_new) as file:  # noqa: PTH123 - a path has no opener
+        with open(partial, "wb", opener=open_new) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -36,7 +36,11 @@ def ensure_local_key(data_dir: Path) -> RSAKey:
         return _read(path)
     except (OSError, ValueError, TypeError, KeyError, JoseError) as error:
         # The text of the error could quote the file; its kind is enough beside the name.
-        reason = error.strerror or str(error) if isinstance(error, OSError) else "it does not hold an RSA key with its private part"
+        reason = (
+            error.strerror or str(error)
+            if isinstance(error, OSError)
+            else "it does not hold an RSA key with its private part"
+        )
         raise LocalKeyUnusable(f"The signing key {path} cannot be used: {reason}.") from None
 
 

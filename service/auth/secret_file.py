@@ -41,7 +41,9 @@ def read_secret_file(path: Path) -> bytes:
         close_file(path)
     except NotOwned:
         if path.stat().st_mode & OTHERS:
-            _log.warning("a key can be read by others than its owner: let its owner set its mode to 0600", path=str(path))
+            _log.warning(
+                "a key can be read by others than its owner: let its owner set its mode to 0600", path=str(path)
+            )
     try:
         return path.read_bytes()
     except PermissionError:

@@ -114,7 +114,7 @@ class DatabaseFile:
             raise Unavailable(f"{self.path} is not the file any more that was opened: put it back, or start again")
 
     def _close_to_others(self) -> None:
-        """What SQLite makes beside the file has the file's mode. Raises Unavailable where one belongs to another user."""
+        """What SQLite makes beside the file has its mode. Raises Unavailable where one belongs to another user."""
         try:
             create_file(self.path)
             for path in (self.path, *(self.path.with_name(self.path.name + end) for end in BESIDE)):

@@ -35,7 +35,8 @@ def rendered(folder: Path) -> list[Manifest]:
 
 def pod(manifest: Manifest) -> Manifest | None:
     """The pod that a workload makes."""
-    template: Manifest | None = manifest.get("spec", {}).get("template", {}).get("spec")
+    spec = manifest.get("spec", {})
+    template: Manifest | None = spec.get("jobTemplate", {}).get("spec", spec).get("template", {}).get("spec")
     return template
 
 

@@ -3,34 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-import kubernetes_validate
 import pytest
 import yaml
 
 from service.settings import Settings
 from tests.deploy.kustomize import Manifest, containers, pod, rendered
+from tests.deploy.schemas import validate
 
 KUBERNETES = Path(__file__).parents[2] / "deploy" / "kubernetes"
 RENDERED = {name: rendered(KUBERNETES / name) for name in ("overlays/one", "overlays/scaled", "migration")}
-VERSION = "1.31"
-"""The oldest Kubernetes that the manifests are for."""
-SERVICE_MONITOR = {
-    "type": "object",
-    "required": ["selector", "endpoints"],
-    "additionalProperties": False,
-    "properties": {
-        "jobLabel": {"type": "string"},
-        "selector": {"type": "object", "required": ["matchLabels"]},
-        "endpoints": {
-            "type": "array",
-            "items": {"type": "object", "additionalProperties": False, "properties": {
-                "port": {"type": "string"}, "path": {"type": "string"}, "interval": {"type": "string"},
-            }},
-        },
-    },
-}  # fmt: skip
-"""The part that is used of the operator's own kind, which Kubernetes' schemas do not have."""
 
 
 def all_of(name: str, kind: str) -> dict[str, Manifest]:
@@ -38,7 +19,8 @@ def all_of(name: str, kind: str) -> dict[str, Manifest]:
 
 
 def labelled(manifest: Manifest) -> Any:
-    return manifest["spec"]["template"]["metadata"]["labels"]
+    spec = manifest["spec"]
+    return spec.get("jobTemplate", {}).get("spec", spec)["template"]["metadata"]["labels"]
 
 
 @pytest.mark.parametrize(
@@ -47,10 +29,7 @@ def labelled(manifest: Manifest) -> Any:
      for name, manifests in RENDERED.items() for each in manifests],
 )  # fmt: skip
 def test_a_manifest_fits_the_schema_of_its_kind(manifest: Manifest) -> None:
-    if manifest["kind"] == "ServiceMonitor":
-        jsonschema.validate(manifest["spec"], SERVICE_MONITOR)
-    else:
-        kubernetes_validate.validate(manifest, VERSION, strict=True)
+    validate(manifest)
 
 
 def test_one_process_does_everything_or_some_serve_and_two_follow() -> None:
@@ -93,13 +72,38 @@ def test_secrets_are_named_and_never_said(name: str) -> None:
             assert said != variable["name"].endswith("_URL"), variable["name"]
 
 
+def test_whatever_is_rolled_out_has_one_image() -> None:
+    images = {
+        name: {container["image"] for each in manifests for container in containers(each)}
+        for name, manifests in RENDERED.items()
+    }
+    assert set(map(frozenset, images.values())) == {frozenset({"registry.example.com/ims:0.1.0"})}
+
+
+def test_every_pod_may_be_reached_and_reach_out_as_the_network_policy_says() -> None:
+    manifests = RENDERED["overlays/scaled"] + RENDERED["migration"]
+    (policy,) = (each for each in manifests if each["kind"] == "NetworkPolicy")
+    chosen = policy["spec"]["podSelector"]["matchLabels"].items()
+    workloads = [each for each in manifests if pod(each) is not None]
+    assert len(workloads) == 4
+    assert all(chosen <= labelled(each).items() for each in workloads)
+    ((opened,),) = (rule["ports"] for rule in policy["spec"]["ingress"])
+    listening = {port["containerPort"] for each in workloads for c in containers(each) for port in c.get("ports", ())}
+    assert {opened["port"]} == listening
+    (ingress,) = (each for each in manifests if each["kind"] == "Ingress")
+    named = {path["backend"]["service"]["name"] for path in ingress["spec"]["rules"][0]["http"]["paths"]}
+    assert named <= {each["metadata"]["name"] for each in manifests if each["kind"] == "Service"}
+
+
 def test_every_variable_is_a_setting() -> None:
     settings = {f"IMS_{name.upper()}" for name in Settings.model_fields}
     for manifests in RENDERED.values():
         for manifest in manifests:
             said = [each["name"] for container in containers(manifest) for each in container.get("env", ())]
             said += manifest["data"] if manifest["kind"] == "ConfigMap" else []
-            assert set(said) <= settings
+            assert {name for name in said if name.startswith("IMS_")} <= settings
+            script = " ".join(word for container in containers(manifest) for word in container.get("args", ()))
+            assert all(f"${name}" in script for name in said if not name.startswith("IMS_"))
 
 
 @pytest.mark.parametrize("name", ["overlays/one", "overlays/scaled"])

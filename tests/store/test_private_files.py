@@ -1,4 +1,4 @@
-"""What the service keeps is read by its own user alone, whatever the umask; what it finds open it closes, and says so."""
+"""What the service keeps is read by its own user alone, whatever the umask; what it finds open it closes."""
 
 import os
 import shutil
@@ -118,12 +118,12 @@ async def test_a_folder_that_holds_other_things_keeps_its_rights(tmp_path: Path)
 
 def test_a_new_file_never_follows_a_link_nor_keeps_the_rights_of_the_one_before(tmp_path: Path) -> None:
     (tmp_path / "old").touch(0o666)
-    with open(tmp_path / "old", "wb", opener=open_new) as file:  # noqa: PTH123 - a path has no opener
+    with open(tmp_path / "old", "wb", opener=open_new) as file:
         file.write(b"new")
     assert mode(tmp_path / "old") == 0o600
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic"):
-        open(tmp_path / "link", "wb", opener=open_new)  # noqa: PTH123, SIM115
+        open(tmp_path / "link", "wb", opener=open_new)  # noqa: SIM115
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -177,5 +177,3 @@ def test_a_key_of_another_user_is_used_where_that_user_lets_us_and_else_named(of
     refused = ims(of_somebody, *order, user=SOMEBODY)
     assert refused.returncode == 1
     assert f"{key} belongs to root (uid 0)" in refused.stderr
-
-

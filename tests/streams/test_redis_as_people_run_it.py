@@ -83,7 +83,7 @@ async def test_the_users_of_deploy_can_do_their_work_and_nothing_else(
     await handled_by_a_consumer(guarded, mine, 3)
     with pytest.raises(AuthenticationError), Redis(port=guarded.port, username="ims", password="guess") as stranger:
         stranger.ping()
-    with pytest.raises(AuthenticationError, match="(?i)authenticat"), Redis(port=guarded.port) as nobody:
+    with pytest.raises(AuthenticationError, match=r"(?i)authenticat"), Redis(port=guarded.port) as nobody:
         nobody.ping()
 
 

@@ -1,0 +1,88 @@
+"""What strangers reach through the shipped proxies: the API and its documents, and nothing that names hosts."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from service.app import application, running
+from service.settings import Settings
+from tests.deploy.kustomize import Manifest, rendered
+from tests.deploy.test_kubernetes import KUBERNETES
+from tests.machines.test_haproxy import haproxy
+from tests.servers.process import ServiceProcess
+from tests.servers.programs import needs
+
+CLOSED = {"/metrics", "/status"}
+
+
+async def asked(url: str, target: str, *head: str) -> tuple[int, str]:
+    """Status and all else of the answer to a request line as it stands here: no client tidies it up."""
+    place = urlsplit(url)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    lines = [f"GET {target} HTTP/1.1", f"Host: {place.netloc}", "Connection: close", *head]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    answer = (await reader.read()).decode()
+    writer.close()
+    return int(answer.split(" ", 2)[1]), answer
+
+
+async def is_ready(url: str) -> bool:
+    try:
+        return (await asked(url, "/readyz"))[0] == 200
+    except OSError:  # it has only been started
+        return False
+
+
+@needs("haproxy")
+async def test_haproxy_keeps_what_names_hosts_to_the_cluster(
+    start_service: Callable[..., ServiceProcess], tmp_path: Path
+) -> None:
+    service = start_service(run="api,projector", cors_origins="*")
+    with haproxy(tmp_path, [service]) as url:
+        async with asyncio.timeout(30):
+            while not await is_ready(url):
+                await asyncio.sleep(0.05)
+        for open_to_all in ("/livez", "/openapi.json", "/docs"):
+            assert (await asked(url, open_to_all))[0] == 200
+        for name in ("metrics", "status"):
+            assert (await asked(service.url, f"/{name}"))[0] == 200, "the cluster itself gets it"
+            spelt = "".join(f"%{ord(letter):02x}" for letter in name)
+            for target in (
+                f"/{name}", f"/{name}?x=1", f"/{name}/", f"//{name}", f"/{spelt}", f"/{spelt.upper()}", f"/{name};x",
+                f"/./{name}", f"/v1/../{name}", f"/v1/%2e%2e/{name}", f"/%2f{name}", f"/%25{spelt[1:]}",
+                f"{url}/{name}", f"/{name}%00", f"/{name}%20", f"/{name}#x",
+            ):  # fmt: skip
+                status, answer = await asked(url, target, "Origin: https://elsewhere.example")
+                assert status in (400, 401, 404), target
+                assert "ims_" not in answer
+                assert "positions" not in answer
+            status, answer = await asked(url, f"/{name}", "Origin: https://elsewhere.example")
+            assert (status, "access-control" in answer.lower()) == (404, False)
+
+
+def ingress() -> Manifest:
+    (found,) = rendered(KUBERNETES / "ingress")
+    return found
+
+
+async def test_the_ingress_passes_on_every_path_of_the_service_but_those(tmp_path: Path) -> None:
+    paths = ingress()["spec"]["rules"][0]["http"]["paths"]
+
+    def passed(path: str) -> bool:
+        return any(
+            path == each["path"] or (each["pathType"] == "Prefix" and path.startswith(f"{each['path']}/"))
+            for each in paths
+        )
+
+    async with running(Settings(data_dir=tmp_path, run=("api",))) as parts:
+        known = {resource.canonical for resource in application(parts).router.resources()}
+    assert known > CLOSED
+    assert {path for path in known if not passed(path)} == CLOSED
+
+
+def test_the_ingress_lets_an_event_stream_through_as_it_comes() -> None:
+    said = {name.rpartition("/")[2]: value for name, value in ingress()["metadata"]["annotations"].items()}
+    assert said["proxy-buffering"] == "off"
+    assert int(said["proxy-read-timeout"]) > 15, "a stream sends a word every 15 seconds"
+    assert said["proxy-next-upstream"] == "error", "what a process may have begun is the client's to repeat"
