@@ -63,13 +63,14 @@ async def test_each_night_leaves_a_verified_copy_that_an_import_brings_back(
     done = night(service, backups, PUBLIC_KEY=str(public_key))
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("1 checkpoints, 0 aggregates, 0 rows\nsound\n"), done.stdout
+    assert "sound" in done.stdout.splitlines(), done.stdout
     (copy,) = {path.name for path in backups.iterdir()} - {"ims-2.jsonl.gz", "mine"}
     assert copy.startswith("ims-20")
     assert copy.endswith("Z.jsonl.gz")
     assert stat.S_IMODE((backups / copy).stat().st_mode) == 0o600
     elsewhere = ServiceProcess(tmp_path, {"data_dir": str(tmp_path / "elsewhere")})
-    assert "3 events" in elsewhere.command("audit", "import", str(backups / copy))
+    elsewhere.command("audit", "import", str(backups / copy))
+    assert len(elsewhere.command("audit", "replay").splitlines()) == 3
 
 
 def test_a_copy_that_cannot_be_verified_gets_no_name(on_sqlite: Ground, tmp_path: Path) -> None:
