@@ -17,6 +17,7 @@ from service.auth.errors import LocalKeyUnusable, MintingRefused
 from service.durations import NotADuration, duration
 from service.environment import read_environment
 from service.projections_cli import projections
+from service.release import RELEASE
 from service.settings import InvalidSettings
 from service.store.feed import LogWentBack
 from service.store.log import InUse, LogReplaced, NoLog, NotALog, NotEmpty, RightMissing, Unsuitable
@@ -39,6 +40,21 @@ cli.add_typer(projections, name="projections")
 events = typer.Typer(no_args_is_help=True, help="The streams of events: following them, and how far they are.")
 cli.add_typer(events, name="events")
 cli.add_typer(audit, name="audit")
+
+
+def _tell_release(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ims {RELEASE}")
+        raise typer.Exit
+
+
+@cli.callback()
+def ims(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_release, is_eager=True, help="Print the release, and leave.")
+    ] = False,
+) -> None:
+    """What stands before the command."""
 
 
 def main() -> None:

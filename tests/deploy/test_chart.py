@@ -151,9 +151,3 @@ def test_the_alerts_are_those_that_are_tested() -> None:
 def test_helm_has_nothing_against_it() -> None:
     done = subprocess.run([HELM, "lint", "--strict", CHART], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
-
-
-def test_its_version_is_the_projects() -> None:
-    project = (ROOT / "pyproject.toml").read_text()
-    described = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    assert f'version = "{described["appVersion"]}"' in project

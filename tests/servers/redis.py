@@ -24,17 +24,15 @@ DEFAULTS: dict[str, str | int] = {"save": "", "appendonly": "yes", "appendfsync"
 class RedisServer(Server):
     """One server with a data folder of its own; options are those of `redis.conf`, with `_` for `-`.
 
-    The port stays the same over `kill`, `stop` and `restart`. `admin`: who looks from outside where an `aclfile` has
-    users; it needs no password.
+    The port stays the same over `kill`, `stop` and `restart`.
     """
 
-    def __init__(self, *, admin: str | None = None, **options: str | int) -> None:
+    def __init__(self, **options: str | int) -> None:
         self._binary = binary()
         self._folder = Path(tempfile.mkdtemp(prefix="ims-redis-"))
         self.log = self._folder / "log"
         self.port = free_port()
         self.options = {**DEFAULTS, **options}
-        self._admin = admin
         self._server: subprocess.Popen[bytes] | None = None
         self._started_before = False
 
@@ -80,7 +78,7 @@ class RedisServer(Server):
 
     def client(self) -> Redis:
         """A synchronous client, for a look from outside; close it, or use it in a `with`."""
-        return Redis(port=self.port, username=self._admin, password=self._admin, decode_responses=True)
+        return Redis(port=self.port, decode_responses=True)
 
     def _ready(self) -> bool:
         """It has loaded its data, and who answers is the process that was started here."""

@@ -32,12 +32,19 @@ CLUSTER_BUS = 10_000
 SLOTS = 16_384
 
 
+class WithUsers(RedisServer):
+    """Who looks from outside is one of its users."""
+
+    def client(self) -> Redis:
+        return Redis(port=self.port, username="looks", password="any", decode_responses=True)
+
+
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[RedisServer]:
     """The users of `deploy/`, to the byte, and one more for the test itself."""
     users = tmp_path / "users.acl"
     users.write_bytes(ACL_FILE.read_bytes() + b"user looks on nopass ~* &* +@all\n")
-    with RedisServer(admin="looks", appendonly="no", aclfile=str(users)) as server:
+    with WithUsers(appendonly="no", aclfile=str(users)) as server:
         yield server
 
 
