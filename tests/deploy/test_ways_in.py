@@ -38,7 +38,7 @@ async def is_ready(url: str) -> bool:
 async def test_haproxy_keeps_what_names_hosts_to_the_cluster(
     start_service: Callable[..., ServiceProcess], tmp_path: Path
 ) -> None:
-    service = start_service(run="api,projector", cors_origins="*")
+    service = start_service(run="api,projector", cors_origins="*", base_path="/ims")
     with haproxy(tmp_path, [service]) as url:
         async with asyncio.timeout(30):
             while not await is_ready(url):
@@ -46,12 +46,16 @@ async def test_haproxy_keeps_what_names_hosts_to_the_cluster(
         for open_to_all in ("/livez", "/openapi.json", "/docs"):
             assert (await asked(url, open_to_all))[0] == 200
         for name in ("metrics", "status"):
-            assert (await asked(service.url, f"/{name}"))[0] == 200, "the cluster itself gets it"
+            for inside in (f"/{name}", f"/ims/{name}"):
+                assert (await asked(service.url, inside))[0] == 200, "the cluster itself gets it"
+            status, answer = await asked(url, f"/v1/incident/attributes/{name}")
+            assert "trace_id" in answer, "an attribute of that name is the service's to answer for"
             spelt = "".join(f"%{ord(letter):02x}" for letter in name)
             for target in (
                 f"/{name}", f"/{name}?x=1", f"/{name}/", f"//{name}", f"/{spelt}", f"/{spelt.upper()}", f"/{name};x",
                 f"/./{name}", f"/v1/../{name}", f"/v1/%2e%2e/{name}", f"/%2f{name}", f"/%25{spelt[1:]}",
-                f"{url}/{name}", f"/{name}%00", f"/{name}%20", f"/{name}#x",
+                f"{url}/{name}", f"/{name}%00", f"/{name}%20", f"/{name}#x", f"/ims/{name}", f"/ims//{name}",
+                f"/ims/{spelt}", f"/%69ms/{name}", f"/v1/incident/attributes/../../../{name}",
             ):  # fmt: skip
                 status, answer = await asked(url, target, "Origin: https://elsewhere.example")
                 assert status in (400, 401, 404), target
