@@ -1,7 +1,9 @@
 """What strangers reach through the shipped proxies: the API and its documents, and nothing that names hosts."""
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,10 +12,13 @@ from service.settings import Settings
 from tests.deploy.kustomize import Manifest, rendered
 from tests.deploy.test_kubernetes import KUBERNETES
 from tests.machines.test_haproxy import haproxy
+from tests.servers.children import free_port, spawn
 from tests.servers.process import ServiceProcess
 from tests.servers.programs import needs
 
 CLOSED = {"/metrics", "/status"}
+TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+"""Folders that nginx makes where the machine's own are not to be written."""
 
 
 async def asked(url: str, target: str, *head: str) -> tuple[int, str]:
@@ -83,6 +88,49 @@ async def test_the_ingress_passes_on_every_path_of_the_service_but_those(tmp_pat
         known = {resource.canonical for resource in application(parts).router.resources()}
     assert known > CLOSED
     assert {path for path in known if not passed(path)} == CLOSED
+
+
+@contextmanager
+def nginx(folder: Path, service: ServiceProcess, lines: str) -> Iterator[str]:
+    """The address of an nginx with what ingress-nginx makes of the annotations, and these lines of the controller's."""
+    port = free_port()
+    named = {"body-size": "client_max_body_size"}
+    said = {name.rpartition("/proxy-")[2]: value for name, value in ingress()["metadata"]["annotations"].items()}
+    directives = [f"{named.get(name, 'proxy_' + name.replace('-', '_'))} {value};" for name, value in said.items()]
+    directives.append(f"proxy_buffers 4 {said['buffer-size']};")
+    (folder / "nginx.conf").write_text(f"""
+        daemon off; pid {folder}/nginx.pid; error_log stderr; events {{}}
+        http {{
+            access_log off; {" ".join(f"{kind}_temp_path {folder};" for kind in TEMPORARY)}
+            {lines}
+            server {{
+                listen 127.0.0.1:{port};
+                location / {{ proxy_pass {service.url}; proxy_http_version 1.1; {" ".join(directives)} }}
+            }}
+        }}
+    """)
+    child = spawn(["nginx", "-e", "stderr", "-c", folder / "nginx.conf", "-p", folder], log=folder / "nginx.log")
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        child.terminate()
+        child.wait(10)
+
+
+@needs("nginx")
+async def test_a_token_of_32_kib_reaches_the_service_where_the_controller_is_told_what_the_ingress_says(
+    start_service: Callable[..., ServiceProcess], tmp_path: Path
+) -> None:
+    (told,) = re.findall(r'"large-client-header-buffers":"([^"]+)"', (KUBERNETES / "ingress/ingress.yaml").read_text())
+    service = start_service(run="api")
+    long = f"Authorization: Bearer {'x' * (Settings.model_fields['max_header_size'].default - 100)}"
+    for lines, reached in ((f"large_client_header_buffers {told};", True), ("", False)):
+        with nginx(tmp_path, service, lines) as url:
+            async with asyncio.timeout(30):
+                while not await is_ready(url):
+                    await asyncio.sleep(0.05)
+            status, answer = await asked(url, "/v1/incident", long)
+            assert (status, "trace_id" in answer) == ((401, True) if reached else (400, False))
 
 
 def test_the_ingress_lets_an_event_stream_through_as_it_comes() -> None:
