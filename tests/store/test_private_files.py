@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import structlog
 
+from service.audit.signing_key import ensure_signing_key
+from service.auth.local_key import ensure_local_key
 from service.engines import open_engine
 from service.private_files import close_file, create_file, make_folder, open_new
 from service.settings import Settings
@@ -62,9 +64,14 @@ def of_somebody() -> Iterator[Path]:
 
 
 def test_data_backups_exports_and_keys_are_private_under_an_umask_that_takes_nothing_away(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        ensure_local_key(tmp_path / "data")
+        ensure_signing_key(tmp_path / "keys" / "checkpoint-key.pem")
+    finally:
+        os.umask(before)
     for arguments in (
-        ("migrate",), ("token", "--tenant", "acme", "--user", "alice"),
-        ("backup", str(tmp_path / "backup")), ("audit", "export", str(tmp_path / "export.jsonl")),
+        ("migrate",), ("backup", str(tmp_path / "backup")), ("audit", "export", str(tmp_path / "export.jsonl")),
     ):  # fmt: skip
         done = ims(tmp_path, *arguments)
         assert done.returncode == 0, done.stderr
@@ -72,6 +79,7 @@ def test_data_backups_exports_and_keys_are_private_under_an_umask_that_takes_not
     assert modes(tmp_path / "data") == {
         ".": 0o700, "ims.db": 0o600, "ims.db.lock": 0o600, "ims.read.db": 0o600, "signing-key.json": 0o600,
     }  # fmt: skip
+    assert modes(tmp_path / "keys") == {".": 0o700, "checkpoint-key.pem": 0o600}
     assert modes(tmp_path / "backup") == {".": 0o700, "ims.db": 0o600, "ims.read.db": 0o600}
     assert mode(tmp_path / "export.jsonl") == 0o600
 
@@ -138,19 +146,19 @@ def test_what_is_there_is_neither_emptied_nor_made_again(tmp_path: Path) -> None
 
 
 @needs_root
-@pytest.mark.parametrize("name", ["ims.db", "ims.db-wal", "ims.read.db", "ims.db.lock"])
-def test_a_copy_that_root_made_is_named_with_its_owner_and_what_to_do(of_somebody: Path, name: str) -> None:
+def test_a_copy_that_root_made_is_named_with_its_owner_and_what_to_do(of_somebody: Path) -> None:
     assert ims(of_somebody, "migrate", user=SOMEBODY).returncode == 0
-    path = of_somebody / "data" / name
-    path.touch()  # SQLite removes its log when nobody has the file open
-    os.chown(path, 0, 0)
-    path.chmod(0o644)
-    refused = ims(of_somebody, "migrate", user=SOMEBODY)
-    assert refused.returncode == 1
-    (line,) = [line for line in refused.stderr.splitlines() if not line.startswith("{")]
-    for said in (f"{path} belongs to root (uid 0)", f"(uid {SOMEBODY})", f"chown {SOMEBODY} {path}"):
-        assert said in line
-    os.chown(path, SOMEBODY, SOMEBODY)
+    for name in ("ims.db", "ims.db-wal", "ims.read.db", "ims.db.lock"):
+        path = of_somebody / "data" / name
+        path.touch()  # SQLite removes its log when nobody has the file open
+        os.chown(path, 0, 0)
+        path.chmod(0o644)
+        refused = ims(of_somebody, "migrate", user=SOMEBODY)
+        assert refused.returncode == 1
+        (line,) = [line for line in refused.stderr.splitlines() if not line.startswith("{")]
+        for said in (f"{path} belongs to root (uid 0)", f"(uid {SOMEBODY})", f"chown {SOMEBODY} {path}"):
+            assert said in line
+        os.chown(path, SOMEBODY, SOMEBODY)
     assert ims(of_somebody, "migrate", user=SOMEBODY).returncode == 0
 
 
@@ -168,7 +176,7 @@ def test_commands_that_only_read_name_the_owner_too(of_somebody: Path) -> None:
 @needs_root
 def test_a_key_of_another_user_is_used_where_that_user_lets_us_and_else_named(of_somebody: Path) -> None:
     key, order = of_somebody / "data" / "signing-key.json", ("token", "--tenant", "acme", "--user", "alice")
-    assert ims(of_somebody, *order, user=SOMEBODY).returncode == 0
+    ensure_local_key(of_somebody / "data")
     os.chown(key, 0, SOMEBODY)
     key.chmod(0o440)  # as a volume of secrets has it
     read = ims(of_somebody, *order, user=SOMEBODY)
