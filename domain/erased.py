@@ -6,7 +6,10 @@ from uuid import UUID
 
 
 class Erased(NamedTuple):
-    """`topic` still says what happened; who did it and what was said is gone. `digest` is the log's SHA-256."""
+    """`topic` still says what happened; who did it and what was said is gone. `digest` is the log's SHA-256.
+
+    `damaged`: nobody erased it, it cannot be read. Readers are shown such a place; nothing is folded over it.
+    """
 
     position: int
     recorded_at: datetime
@@ -16,3 +19,4 @@ class Erased(NamedTuple):
     originator_id: UUID
     originator_version: int
     subject_id: UUID
+    damaged: bool = False

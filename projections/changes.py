@@ -10,7 +10,7 @@ from domain.event import ActEvent, Json
 from domain.incident import Incident
 from domain.rules import DETAILS
 from projections.documents import Document
-from projections.states import KINDS
+from projections.states import KINDS, UNKNOWN
 
 _OF_COMMENTS: Final = "ims.comment."
 
@@ -21,7 +21,7 @@ def change_document(position: int, id: UUID, version: int, topic: str, at: str, 
     `at` is when it was recorded, as clients see it. The event is None where its content was erased; its ids and times
     are not looked at.
     """
-    what = KINDS[topic][0]
+    what = KINDS[topic][0] if topic in KINDS else UNKNOWN
     about = {"comment_id": str(id)} if what.startswith(_OF_COMMENTS) else {}
     if event is None:
         return {"position": position, "occ_lock": version, "at": at, "what": what, "erased": True, **about}
@@ -42,6 +42,14 @@ def change_document(position: int, id: UUID, version: int, topic: str, at: str, 
     if isinstance(event, Incident.IncidentReverted):
         document["to_version"] = event.to_version
     return document
+
+
+def unreadable_change(position: int, id: UUID, version: int, topic: str, at: str) -> Document:
+    """One that is damaged, or that a newer release wrote: that it is there. `what` is `ims.unknown` where not even its
+    topic can be told."""
+    what = KINDS[topic][0] if topic in KINDS else UNKNOWN
+    about = {"comment_id": str(id)} if what.startswith(_OF_COMMENTS) else {}
+    return {"position": position, "occ_lock": version, "at": at, "what": what, "unreadable": True, **about}
 
 
 def changes_of(event: ActEvent) -> dict[str, Json]:

@@ -16,7 +16,7 @@ from domain.event import ActEvent, Fact
 from domain.moments import utc_text
 from projections.database import Json
 from projections.documents import Document
-from projections.states import KINDS
+from projections.states import KINDS, UNKNOWN
 
 MAX_KEPT = 10_000
 """Aggregates whose last state is kept for the events that come next, of those that were changed since their birth."""
@@ -176,7 +176,9 @@ class CloudEvents:
 
     def _erased(self, fact: Erased) -> Published:
         """That something was there, when, and its digest; what it said nobody knows."""
-        type, subject, digest = KINDS[fact.topic][0], str(fact.subject_id), fact.digest.hex()
+        type = KINDS[fact.topic][0] if fact.topic in KINDS else UNKNOWN
+        subject, digest = str(fact.subject_id), fact.digest.hex()
+        why = "unreadable" if fact.damaged else "erased"
         cloud_event = {
             "specversion": "1.0",
             "id": str(fact.position),
@@ -189,7 +191,7 @@ class CloudEvents:
             "tenantid": fact.tenant_id,
             "partitionkey": subject,
             "logid": self._log_id,
-            "data": {"occ_lock": fact.originator_version, "erased": True, "digest": digest},
+            "data": {"occ_lock": fact.originator_version, why: True, "digest": digest},
         }
         return Published(fact.position, fact.tenant_id, type, subject, self._json.dumps(cloud_event), digest)
 

@@ -124,5 +124,7 @@ KINDS: Final[dict[str, tuple[str, Apply]]] = {
 }
 """Each event of the log by its topic: the type under which it is published, and what it does to the state."""
 
+UNKNOWN: Final = "ims.unknown"
+"""The type of what stands in the log under a topic that no event has."""
 TOPICS: Final = {type: topic for topic, (type, _) in KINDS.items()}
 """The log's topic of each published type."""

@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from domain.event import Kept, fold
+from domain.event import Kept
 from service.store.feed import Feed
-from service.store.history import told_of
+from service.store.history import folded
 from service.store.log import Log
 
 MAX_CACHED = 10_000
@@ -46,7 +46,7 @@ class Aggregates:
             return aggregate
         self.misses += 1
         after = -1 if aggregate is None else aggregate.version
-        return fold(map(told_of, await self._log.stream(id, after)), aggregate)
+        return folded(await self._log.stream(id, after), aggregate)
 
     def remembered(self, id: UUID) -> Any:
         """The aggregate to look at, not to change, where it is in the cache; else None."""

@@ -12,12 +12,12 @@ from domain.attribute_types import Definitions
 from domain.erased import Erased
 from domain.erasure import OF_INCIDENT, Erasing
 from domain.errors import Absent, Refused, Stale
-from domain.event import Act, Fact, Kept, Recorded, fold
+from domain.event import Act, Fact, Kept, Recorded
 from domain.incident import Incident
 from domain.moments import utc_text
 from service.aggregates import Aggregates
 from service.definitions import TenantDefinitions
-from service.store.history import told_of
+from service.store.history import fold_of, folded, told_of
 from service.store.log import Conflict, Log, Repeated
 from service.store.writer import Writer
 
@@ -140,7 +140,7 @@ class Commands:
             raise Absent
         if any(row.state is None for row in rows):
             raise ContentErased
-        incident = fold(map(told_of, rows))
+        incident = folded(rows)
         if not isinstance(incident, Incident):
             raise Absent
         if any(incident.details[member] is None for member in OF_INCIDENT if member in incident.details):
@@ -180,7 +180,7 @@ class Commands:
         if known[-1].event.request_digest != act.request_digest:  # type: ignore[union-attr]
             raise KeyReused
         await self._log.confirm()
-        return Done(fold(known), row.position)
+        return Done(fold_of(known), row.position)
 
     async def explain(self, refusal: Refused, id: UUID) -> None:
         """A client whose lock is stale gets what was changed since, to recover in one round trip."""

@@ -9,12 +9,12 @@ from uuid import UUID
 from domain.erased import Erased
 from domain.erasure import ALL, Erasing, Fields
 from domain.errors import Absent, Refused
-from domain.event import Act, Fact, Recorded, fold
+from domain.event import Act, Fact, Recorded
 from domain.redaction import without
 from service.aggregates import Aggregates
 from service.commands import MAX_DECISIONS, A, Commands, Contended, KeyReused
 from service.store.eraser import Eraser
-from service.store.history import told_of
+from service.store.history import fold_of, told_of
 from service.store.log import Conflict, Log, Redaction, Repeated
 from service.store.mapper import recorded_of, sealed
 
@@ -38,7 +38,7 @@ class Erasures:
                 facts = [told_of(row) for row in await self._log.stream(id)]
                 redactions, redacted = redactions_of(facts, fields)
                 try:
-                    aggregate = fold(facts)
+                    aggregate = fold_of(facts)
                     if not isinstance(aggregate, kind) or aggregate.tenant_id != act.tenant_id:
                         raise Absent
                     decide(aggregate, redacted)

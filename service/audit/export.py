@@ -37,7 +37,8 @@ async def export(settings: Settings, path: Path | None, *, packed: bool, json: b
     async with open_engine(settings, writing=False) as engine:
         log = engine.log
         checkpoint = await _newest_checkpoint(engine)
-        header = Header(log.log_id, log.restored, FIRST, await log.head(), checkpoint)
+        log_id, restored, formerly = await log.identity()
+        header = Header(log_id, restored, FIRST, await log.head(), checkpoint, formerly)
         root = Root()
         with progress("events", header.last) as done, _output(path, packed=packed) as lines:
             lines.write(header_line(header))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import BufferedIOBase
 from pathlib import Path
+from types import EllipsisType
 from typing import Any, Final, NamedTuple, Self, TypeVar
 from uuid import UUID
 
@@ -37,6 +38,7 @@ _KINDS: Final[dict[type, str]] = {bool: "true or false", dict: "JSON object", in
 class Header(NamedTuple):
     """The positions `first … last` of one log, of all tenants. `restored` as in Log.
 
+    `formerly` as in Identity; ... in a file of a release that did not tell.
     `checkpoint`: the newest one that was signed when the export began, as a signed note; None where there was none.
     """
 
@@ -45,6 +47,14 @@ class Header(NamedTuple):
     first: int
     last: int
     checkpoint: str | None
+    formerly: UUID | EllipsisType | None = ...
+
+    @property
+    def contradicts(self) -> str:
+        """What in it does not agree with itself; empty where nothing does not."""
+        told = self.formerly is not ... and self.restored != (self.formerly is not None)
+        says = "was restored" if self.restored else "never was restored"
+        return f"the file says that the log {says}, and formerly was {self.formerly or 'no other'}" if told else ""
 
 
 class Closing(NamedTuple):
@@ -165,6 +175,7 @@ def _header(line: dict[str, Any]) -> Header:
         first=_is(line["first"], int),
         last=_is(line["last"], int),
         checkpoint=None if checkpoint is None else _is(checkpoint, str),
+        formerly=... if "formerly" not in line else _id_or_none(line["formerly"]),
     )
 
 
@@ -191,6 +202,10 @@ def _row_or_closing(line: dict[str, Any]) -> Row | Closing:
         salt=None if salt is None else bytes.fromhex(salt),
         digest=bytes.fromhex(line["digest"]),
     )
+
+
+def _id_or_none(value: Any) -> UUID | None:
+    return None if value is None else UUID(_is(value, str))
 
 
 def _is(value: Any, kind: type[_T]) -> _T:

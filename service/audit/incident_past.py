@@ -6,19 +6,20 @@ from uuid import UUID
 
 from domain.attribute_values import ATTRIBUTES
 from domain.erasure import ALL
-from domain.event import Json, Recorded, fold
+from domain.event import Json, Recorded
 from domain.incident import Incident
 from domain.moments import utc_text
 from projections.changes import differences
 from projections.documents import Document, incident_document
 from service.audit.errors import Unknown
 from service.audit.reading import parts
-from service.store.history import change_of, excerpt_of, told_of
+from service.store.history import change_of, excerpt_of, fold_of, told_of
 from service.store.log import Log, Row
 
 
 class IncidentPast:
-    """Every method raises Unknown where the log has not what was asked for, UnreadableEvent, Unavailable."""
+    """Every method raises Unknown where the log has not what was asked for, Unavailable; all but the history
+    UnreadableEvent, naming the position: no version after a damaged event can be known."""
 
     def __init__(self, log: Log, id: UUID) -> None:
         self._log, self._id = log, id
@@ -78,7 +79,7 @@ def _state(rows: Sequence[Row]) -> Document:
         last = rows[-1]
         left = {"id": str(last.originator_id), "updated_at": utc_text(last.recorded_at), "tenant_id": last.tenant_id}
         return {**left, "occ_lock": last.originator_version, "erased": ALL}
-    incident = fold(events)
+    incident = fold_of(events)
     state = {**incident_document(incident), "deleted": incident.deleted}
     flat = {**state, **{ATTRIBUTES + name: value for name, value in incident.attributes.items()}}
     erased = {member for fact in events for member in fact.event.erased if flat.get(member) is None}

@@ -26,16 +26,20 @@ async def load(settings: Settings, path: Path, *, json: bool = False) -> None:
     """
     async with open_engine(settings) as engine:
         with ExportFile.open(path) as file, progress("events", file.header.last) as done:
-            await fill(engine, _sound(file, done), file.header.log_id, restored=file.header.restored)
+            header = file.header
+            formerly = None if header.formerly is ... else header.formerly
+            await fill(engine, _sound(file, done), header.log_id, restored=header.restored, formerly=formerly)
     tell(file.header.log_id, file.closing.rows, file.closing.root, json=json)
 
 
-async def fill(engine: Engine, batches: AsyncIterable[list[Row]], log_id: UUID, *, restored: bool) -> None:
+async def fill(
+    engine: Engine, batches: AsyncIterable[list[Row]], log_id: UUID, *, restored: bool, formerly: UUID | None
+) -> None:
     """Raises NotEmpty with a word on what to do, NotALog, InUse, Unavailable, and what `batches` raises."""
     async with idle_leases(engine) as leases:
         await _forget_followers(engine, leases)
         try:
-            await engine.log.load(batches, log_id, restored=restored)
+            await engine.log.load(batches, log_id, restored=restored, formerly=formerly)
         except NotEmpty:
             raise NotEmpty(f"the log has events: {_HINT}") from None
 

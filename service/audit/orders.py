@@ -10,6 +10,8 @@ from service.store.log import Row
 
 ORDERS: Final = (Incident.IncidentErased.TOPIC, Comment.CommentErased.TOPIC)
 """Their topics."""
+OF_COMMENTS: Final = frozenset(event.TOPIC for event in vars(Comment).values() if hasattr(event, "TOPIC"))
+"""Topics of the events that are about an incident which is not the aggregate itself."""
 
 
 def ordered_by(row: Row) -> dict[int, str]:
@@ -19,4 +21,7 @@ def ordered_by(row: Row) -> dict[int, str]:
     """
     if row.topic not in ORDERS or row.state is None:
         return {}
-    return {int(position): left for position, left in orjson.loads(row.state)["redacted"].items()}
+    try:
+        return {int(position): str(left) for position, left in orjson.loads(row.state)["redacted"].items()}
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return {}  # it says nothing that can be read, which is a fault of its own

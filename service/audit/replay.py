@@ -19,6 +19,7 @@ from service.progress import progress
 from service.settings import Settings, load_settings
 from service.store.history import told_of
 from service.store.log import Log, Row
+from service.store.mapper import UnreadableEvent
 
 _OF_EVERY_EVENT: Final = {
     "originator_id", "originator_version", "originator_topic", "timestamp", "tenant_id", "user_id", "user_name",
@@ -37,7 +38,7 @@ class Wanted(NamedTuple):
 
 
 async def show(settings: Settings, wanted: Wanted, out: BinaryIO) -> None:
-    """A line of JSON an event. Raises Unknown, UnreadableEvent, Unavailable."""
+    """A line of JSON an event. Raises Unknown, Unavailable."""
     async with open_engine(settings, writing=False) as engine:
         await _known(engine.log, wanted)
         last = await _last(engine.log, wanted)
@@ -58,7 +59,8 @@ async def fill_another(settings: Settings, wanted: Wanted, url: str, *, json: bo
     async with open_engine(settings, writing=False) as source, open_engine(load_settings(database_url=url)) as target:
         last = await _last(source.log, wanted)
         with progress("events", last) as done:
-            await fill(target, _counted(_rows(source.log, wanted, last), done), uuid4(), restored=True)
+            rows = _counted(_rows(source.log, wanted, last), done)
+            await fill(target, rows, uuid4(), restored=True, formerly=source.log.log_id)
         tell(target.log.log_id, last, json=json)
 
 
@@ -98,7 +100,24 @@ async def _counted(batches: AsyncIterator[list[Row]], done: Callable[[int], None
 
 
 def _line(row: Row) -> bytes:
-    return orjson.dumps(readable(told_of(row)), option=orjson.OPT_APPEND_NEWLINE)
+    """Of what cannot be read, its place and why."""
+    try:
+        line = readable(told_of(row))
+    except UnreadableEvent as error:
+        line = {**_place_of(row), "unreadable": str(error), "digest": row.digest.hex()}
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _place_of(row: Row) -> dict[str, Any]:
+    return {
+        "position": row.position,
+        "recorded_at": utc_text(row.recorded_at),
+        "tenant": row.tenant_id,
+        "topic": row.topic,
+        "subject": row.subject_id,
+        "aggregate": row.originator_id,
+        "version": row.originator_version,
+    }
 
 
 def readable(fact: Recorded | Erased) -> dict[str, Any]:

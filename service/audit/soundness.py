@@ -1,23 +1,23 @@
-"""Whether the rows of an export are a log that one can go on with, judged while they pass by. It is not the place of
-`ims audit verify`, which names every fault; this ends with the first.
+"""Whether the rows of an export are a log that one can go on with, judged while they pass by: by what `ims audit verify`
+judges them, which names every fault; this ends with the first.
 """
 
-import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from uuid import UUID
 
 from service.audit.checkpoint import Checkpoint, checkpoint_of, origin_of
 from service.audit.errors import ExportDamaged
 from service.audit.export_file import Closing, Header
 from service.audit.notes import NoteInvalid
-from service.audit.orders import ordered_by
 from service.audit.root import Root
+from service.audit.verify.erasures import Erasures, judged
+from service.audit.verify.findings import Findings
 from service.store.log import Row
 
 
 class Soundness:
-    """Positions are dense and times rise, contents have their digests, and the tree has the roots that were told.
+    """Positions are dense and times rise, contents have their digests and say what the columns beside them say, and the
+    tree has the roots that were told.
 
     Every method raises ExportDamaged. Who signed the checkpoint is not looked at: that takes a key.
     """
@@ -27,8 +27,9 @@ class Soundness:
         self._checkpoint = _checkpoint(header)
         self._root = Root()
         self._at = datetime.min.replace(tzinfo=UTC)
-        self._altered: dict[tuple[UUID, int], str] = {}
-        """What does not have its digest, with the one that it has: an erasure that follows may have left it so."""
+        self._erasures = Erasures(Findings())
+        if header.contradicts:
+            raise ExportDamaged(header.contradicts)
 
     def judge(self, rows: Sequence[Row]) -> None:
         """The next rows."""
@@ -38,32 +39,20 @@ class Soundness:
             if row.recorded_at <= self._at:
                 raise ExportDamaged(f"position {position} was recorded before the one before it")
             self._at = row.recorded_at
-            self._judge_content(row)
+            if (fault := judged(row, self._erasures)) is not None:
+                raise ExportDamaged(fault.text)
         self._grow(rows)
 
     def end(self, closing: Closing) -> None:
         size, last = self._root.size, self._header.last
-        if self._altered:
-            position = min(position for _, position in self._altered)
-            raise ExportDamaged(f"position {position}: its content does not have its digest")
+        for fault in self._erasures.end():
+            raise ExportDamaged(fault.text)
         for told in (last, closing.rows):
             if size != told:
                 raise ExportDamaged(f"{size} events, where {told} were exported")
         if self._checkpoint is not None and self._checkpoint.size > size:
             raise ExportDamaged(f"{size} events, where a checkpoint was signed of {self._checkpoint.size}")
         self._compare(closing.root, "were exported")
-
-    def _judge_content(self, row: Row) -> None:
-        if row.state is None or row.salt is None:
-            return
-        digest = hashlib.sha256(row.salt + row.state).digest()
-        if digest != row.digest:
-            self._altered[row.originator_id, row.position] = digest.hex()
-            return
-        for position, left in ordered_by(row).items():
-            place = row.originator_id, position
-            if self._altered.get(place) == left:
-                del self._altered[place]
 
     def _grow(self, rows: Sequence[Row]) -> None:
         """Stop where the checkpoint was signed, and compare."""

@@ -18,6 +18,7 @@ COMMENT_DIGITS: Final = 8
 
 _OBEYED: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code != ord("\n")}
 _ERASED: Final = Text("erased", "italic red")
+_UNREADABLE: Final = Text("cannot be read: `ims audit verify` names what is wrong", "bold red")
 _NOTHING: Final = {"from": None, "to": None}
 
 
@@ -59,6 +60,8 @@ def _what(change: Document) -> Text:
 def _told(change: Document) -> Text:
     if change.get("erased") is True:
         return _ERASED
+    if change.get("unreadable") is True:
+        return _UNREADABLE
     changes = change["changes"]
     lines = [_line(member, values) for member, values in changes.items()]
     gone = [change["fields"]] if change.get("fields") == ALL else change.get("erased", ())

@@ -107,6 +107,9 @@ class Recorded(Answer):
     erased: Literal[True] | list[str] | SkipJsonSchema[None] = Field(
         None, description="The content is gone, by order: all of it, or that of these members."
     )
+    unreadable: Literal[True] | SkipJsonSchema[None] = Field(
+        None, description="The event is damaged, or of a newer release: nothing but its place can be told."
+    )
     fields: Annotated[Any, WithJsonSchema(FIELDS_SCHEMA)] = Field(None, description="What an erasure took away.")
     reason: str | SkipJsonSchema[None] = Field(None, description="Why.")
 

@@ -58,6 +58,14 @@ class ErasedData(Answer):
     digest: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of what was there, with a salt that is gone.")
 
 
+class UnreadableData(Answer):
+    """Of an event that is damaged in the log: that it is there."""
+
+    occ_lock: Lock
+    unreadable: Literal[True]
+    digest: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of what was recorded, as the log has it.")
+
+
 class Data(Answer):
     occ_lock: Lock
     changes: dict[str, MemberChange] = Field(
@@ -126,7 +134,7 @@ def _event(type: str) -> type[BaseModel]:
     _, kind, _ = type.split(".")
     name = "".join(word.capitalize() for word in type.removeprefix("ims.").replace("_", ".").split("."))
     data = _ERASING[kind] if type.endswith(".erased") else _DATA[kind]
-    members: dict[str, Any] = {"type": (Literal[type], ...), "data": (data | ErasedData, ...)}
+    members: dict[str, Any] = {"type": (Literal[type], ...), "data": (data | ErasedData | UnreadableData, ...)}
     return create_model(f"{name}Event", __base__=CloudEvent, **members)
 
 

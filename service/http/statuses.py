@@ -22,6 +22,7 @@ from service.auth.errors import KeysUnreachable, RoleMissing, ScopeMissing, Unau
 from service.commands import CommandErased, Contended, ContentErased, KeyReused
 from service.freshness import NotFresh
 from service.store.log import ClockBehind, OutcomeUnknown, Overloaded, WritesRefused
+from service.store.mapper import UnreadableEvent
 
 INTERNAL: Final = "INTERNAL"
 """The code of what nobody foresaw."""
@@ -43,6 +44,7 @@ CODES: Final[dict[str, str]] = {
     "CONTENT_ERASED": "409: the content of this version was erased",
     "CURSOR_INVALID": "400: not a cursor of this tenant, filter and sort",
     "DATABASE_UNSUITABLE": "503: the database is not as it must be for writes; an operator has to look",
+    "EVENT_UNREADABLE": "503: an event of the log is damaged, or of a newer release; the message says which",
     "EXISTS_ALREADY": "409: the name is in use, or a value is set",
     "FIELD_NOT_ERASABLE": "400: this cannot be erased; the message lists what can",
     "FORBIDDEN": "403: the user may not do this",
@@ -192,6 +194,7 @@ _PLAIN: Final[dict[type[Exception], tuple[int, str, str]]] = {
     CheckpointPending: (503, "CHECKPOINT_PENDING", "No checkpoint covers it yet."),
     OtherHistory: (503, "CHECKPOINT_PENDING", "Nothing is proven until the tree is that of the log again."),
     Contended: (503, "CONTENDED", "Others kept changing the same thing first."),
+    UnreadableEvent: (503, "EVENT_UNREADABLE", ""),
     Overloaded: (503, "OVERLOADED", "More writes wait than may."),
     ClockBehind: (
         503,

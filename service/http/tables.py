@@ -51,7 +51,7 @@ _OF_INCIDENT: Final = tuple(
     member for member in newly_reported("", dict.fromkeys(DETAILS), {}, "", "", "") if member != _ATTRIBUTES
 )
 _OF_CHANGE: Final = ("position", "occ_lock", "at", "by", "user_id", "what", "comment_id")
-_OF_SOME_CHANGES: Final = ("to_version", "erased", "fields", "reason")
+_OF_SOME_CHANGES: Final = ("to_version", "erased", "fields", "reason", "unreadable")
 
 HISTORY: Final = Table("history", (*_OF_CHANGE, "field", "from", "to", *_OF_SOME_CHANGES), _changes)
 """A row for each field that a change changed; one without a field for a change of none, such as a deletion."""

@@ -121,7 +121,7 @@ class Feed:
             self._bell.clear()  # before the look: who rings during it is heard after it
             try:
                 await self.catch_up()
-            except Unavailable as error:
+            except (Unavailable, UnreadableEvent) as error:
                 self._looked_at = float("-inf")
                 _log.warning("log_unavailable", error=str(error))
             try:

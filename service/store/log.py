@@ -16,7 +16,7 @@ WritesRefused                    the database is not as it must be, until an ope
 └── ClockBehind                  its clock, against the newest event
 """
 
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Collection, Sequence
 from datetime import datetime
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
@@ -90,6 +90,23 @@ class LogReplaced(Exception):
     """All that this process keeps in memory is of a log that is not there any more."""
 
 
+NOT_TOLD = UUID(int=0)
+"""Of a log that was declared restored by a release that did not write down which one it was before."""
+
+
+class Identity(NamedTuple):
+    """Which log this is. `restored`: whether it was declared restored from a backup; `formerly`: which one it was
+    before that, None where it never was. The two say the same, unless somebody changed one of them."""
+
+    log_id: UUID
+    restored: bool
+    formerly: UUID | None
+
+    @property
+    def contradicts(self) -> bool:
+        return self.restored != (self.formerly is not None)
+
+
 class Entry(NamedTuple):
     """One event on its way into the log. `digest` is SHA-256(salt ‖ state); `command_id` only with a client's key."""
 
@@ -108,6 +125,17 @@ class Verdict(IntEnum):
     APPENDED = 1
     CONFLICT = 2
     REPEATED = 3
+
+
+def identity_of(rows: Sequence[Sequence[Any]]) -> Identity:
+    """Of all rows that say it. Raises NotALog."""
+    if len(rows) != 1:
+        raise NotALog(f"log_identity has {len(rows)} rows, where it has exactly one")
+    log_id, restored, formerly = rows[0]
+    try:
+        return Identity(UUID(str(log_id)), bool(restored), None if formerly is None else UUID(str(formerly)))
+    except ValueError:
+        raise NotALog(f"log_identity says {log_id!r:.50}, formerly {formerly!r:.50}: one of them is no id") from None
 
 
 class Outcome(NamedTuple):
@@ -272,15 +300,21 @@ class Log(Protocol):
 
     async def clocks(self) -> Clocks: ...
 
-    async def identity(self) -> tuple[UUID, bool]:
-        """`log_id` and `restored` as they are now."""
+    async def identity(self) -> Identity:
+        """As it is now. Raises NotALog where there is not exactly one."""
+        ...
+
+    def leave_out(self, positions: Collection[int]) -> None:
+        """From now on, do not look at these: for whoever goes on after what cannot be read."""
         ...
 
     async def restore(self) -> None:
         """Declare that it was restored from a backup: from now on it is another log."""
         ...
 
-    async def load(self, batches: AsyncIterable[Sequence[Row]], log_id: UUID, *, restored: bool) -> None:
+    async def load(
+        self, batches: AsyncIterable[Sequence[Row]], log_id: UUID, *, restored: bool, formerly: UUID | None = None
+    ) -> None:
         """Fill the empty log with another one's rows, exactly as they are, and make it that log: all of it or nothing.
 
         It takes as long as it takes; nobody can append meanwhile. Raises NotEmpty, NotALog, and what `batches` raises.

@@ -26,6 +26,7 @@ from projections.follower import OfNewerRelease
 from service.randomness import random_bytes
 from service.store.ids import uuid_from
 from service.store.log import Entry, Row
+from service.store.shapes import complete, fault_of
 
 SALT_BYTES = 16
 AGGREGATES = (Incident, Comment, AttributeSchema)
@@ -33,7 +34,7 @@ _EVENTS: Final[Mapping[str, type[ActEvent]]] = {
     event.TOPIC: event
     for aggregate in AGGREGATES
     for event in vars(aggregate).values()
-    if isinstance(event, type) and issubclass(event, ActEvent)
+    if isinstance(event, type) and issubclass(event, ActEvent) and event.__name__ != "Event"
 }
 """By topic. The library would import whatever module a topic names, also one that a file from elsewhere brought."""
 
@@ -70,6 +71,8 @@ _READ: Final[Mapping[str, Callable[[str], Any]]] = {
 _TYPED = 2
 """Members of what stands for a time or an id."""
 _new, _set = object.__new__, object.__setattr__
+_UNDECODED: Final = (MapperDeserialisationError, LookupError, TypeError, ValueError, AttributeError)
+"""What decoding and upcasting raise where a state is none of an event."""
 
 
 class OrjsonTranscoder(JSONTranscoder):
@@ -139,9 +142,12 @@ class LogMapper(Mapper[UUID]):
             # What the library does where there is nothing to upcast, in half the time: logs are long.
             try:
                 content = orjson.loads(state) if coded else self.transcoder.decode(state)
-                content["originator_id"], content["originator_version"] = id, version
             except Exception as error:
                 raise MapperDeserialisationError(str(error)) from error
+            if problem := fault_of(event_class, content):
+                raise MapperDeserialisationError(problem)
+            complete(content)
+            content["originator_id"], content["originator_version"] = id, version
             event = _new(event_class)
             _set(event, "__dict__", content)
             return event
@@ -184,6 +190,9 @@ def members_of(topic: str, state: bytes) -> dict[str, Any]:
     members: dict[str, Any] = orjson.loads(state)
     if "class_version" in members or not _has_one_shape(topic):
         return vars(_mapper.event_of(_NOBODY, 0, topic, state))
+    if problem := fault_of(_event_class(topic), members):
+        raise UnreadableEvent(problem)
+    complete(members)
     return members
 
 
@@ -207,8 +216,10 @@ def event_of(position: int, id: UUID, version: int, topic: str, state: bytes, *,
     """`coded`: its ids and times, but for `originator_id`, may be as they are written. Raises UnreadableEvent."""
     try:
         event = _mapper.event_of(id, version, topic, state, coded=coded)
-    except (MapperDeserialisationError, orjson.JSONDecodeError):
-        raise UnreadableEvent(f"the content of position {position} is damaged") from None
+    except UnreadableEvent as error:
+        raise type(error)(f"position {position}: {error}") from None
+    except _UNDECODED as error:
+        raise UnreadableEvent(f"the content of position {position} is damaged: {error}") from None
     if not isinstance(event, ActEvent):
         raise TypeError(f"{topic} is no event")
     return event

@@ -2,17 +2,16 @@
 
 from collections.abc import AsyncIterable, Sequence
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 
 from service.store.away import available
-from service.store.log import NotALog, NotEmpty, Row
+from service.store.log import Identity, NotALog, NotEmpty, Row
 
 LOAD_SECONDS = 3600.0
 """How long a statement of `load` may take; the longest makes an index of the whole log."""
 
-_IDENTIFIED = "UPDATE log_identity SET log_id = $1, restored = $2"
+_IDENTIFIED = "UPDATE log_identity SET log_id = $1, restored = $2, formerly = $3"
 _INDEXES = """SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
               WHERE indrelid = 'log'::regclass AND NOT indisprimary"""
 _COLUMNS = ("notification_id", *Row._fields[1:])
@@ -21,8 +20,7 @@ _COLUMNS = ("notification_id", *Row._fields[1:])
 async def load(
     connection: "asyncpg.Connection[asyncpg.Record]",
     batches: AsyncIterable[Sequence[Row]],
-    log_id: UUID,
-    restored: bool,
+    identity: Identity,
 ) -> None:
     """Raises NotEmpty, NotALog, Unavailable, and what `batches` raises."""
 
@@ -44,7 +42,7 @@ async def load(
                 await connection.copy_records_to_table("log", records=rows, columns=_COLUMNS, timeout=LOAD_SECONDS)
         for _, definition in indexes:
             await execute(definition)
-        await execute(_IDENTIFIED, log_id, restored)
+        await execute(_IDENTIFIED, *identity)
         await execute("ANALYZE log")
         await execute("COMMIT")
     except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:

@@ -1,6 +1,6 @@
 """The log on PostgreSQL: appending is one call of a server-side function, on a connection that does nothing else."""
 
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,21 +14,26 @@ from service.store.ids import uuid_of
 from service.store.json_rows import json_rows
 from service.store.log import (
     NONE_COUNTED,
+    NOT_TOLD,
     Clocks,
     Counted,
     Entry,
     Excerpt,
+    Identity,
     Outcome,
     Plain,
     Redaction,
     Row,
     Sending,
     Verdict,
+    identity_of,
     unheard,
 )
-from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS
+from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS, sifted
+from service.store.mapper import UnreadableEvent
 from service.store.postgres import Postgres
 from service.store.postgres_load import load
+from service.store.read_ahead import before_damage
 from service.store.session import SETTINGS
 
 HEAD_CHANNEL = "head"
@@ -94,7 +99,7 @@ _MALFORMED = """
 _CLOCKS = """SELECT extract(epoch FROM clock_timestamp())::double precision,
                     (SELECT extract(epoch FROM recorded_at)::double precision
                      FROM log ORDER BY notification_id DESC LIMIT 1)"""
-_RESTORED = "UPDATE log_identity SET log_id = gen_random_uuid(), restored = true"
+_RESTORED = "UPDATE log_identity SET formerly = log_id, log_id = gen_random_uuid(), restored = true"
 _MAX_VERSION = 2**31 - 1
 _VERDICTS = {verdict.value: verdict for verdict in Verdict}
 
@@ -108,9 +113,10 @@ class PostgresLog:
         self._bells = bells
         self._writing: Any = None
         self._warnings: list[str] = []
+        self._left_out: Collection[int] = ()
 
     async def open(self) -> None:
-        self.log_id, self.restored = await self.identity()
+        self.log_id, self.restored, _ = await self.identity()
 
     async def close(self) -> None:
         if self._writing is not None:
@@ -154,13 +160,13 @@ class PostgresLog:
         return int((await self._postgres.fetch(_HEAD))[0][0])
 
     async def read(self, after: int, limit: int) -> list[Row]:
-        return await self._rows(_READ, after, limit)
+        return await before_damage(lambda some: self._rows(_READ, after, some), limit)
 
     async def plain(self, after: int, limit: int) -> Sequence[Plain]:
-        return await self._postgres.fetch(_PLAIN, after, limit)
+        return await self._postgres.fetch(sifted(_PLAIN, self._left_out), after, limit)
 
     async def leaves(self, after: int, limit: int) -> list[Leaf]:
-        return [Leaf(*row) for row in await self._postgres.fetch(_LEAVES, after, limit)]
+        return [Leaf(*row) for row in await self._postgres.fetch(sifted(_LEAVES, self._left_out), after, limit)]
 
     async def stream(self, originator_id: UUID, after: int = -1, upto: int | None = None) -> list[Row]:
         return await self._rows(_STREAM, originator_id, after, _MAX_VERSION if upto is None else upto)
@@ -205,9 +211,11 @@ class PostgresLog:
     async def clocks(self) -> Clocks:
         return Clocks(*(await self._postgres.fetch(_CLOCKS))[0])
 
-    async def identity(self) -> tuple[UUID, bool]:
-        ((log_id, restored),) = await self._postgres.fetch(IDENTITY)
-        return UUID(int=log_id.int), restored
+    async def identity(self) -> Identity:
+        return identity_of(await self._postgres.fetch(IDENTITY))
+
+    def leave_out(self, positions: Collection[int]) -> None:
+        self._left_out = positions
 
     async def restore(self) -> None:
         connection = await self._postgres.primary.connect()  # as the schema's owner
@@ -216,21 +224,27 @@ class PostgresLog:
                 await connection.execute(_RESTORED)
         finally:
             connection.terminate()
-        self.log_id, self.restored = await self.identity()
+        self.log_id, self.restored, _ = await self.identity()
 
-    async def load(self, batches: AsyncIterable[Sequence[Row]], log_id: UUID, *, restored: bool) -> None:
+    async def load(
+        self, batches: AsyncIterable[Sequence[Row]], log_id: UUID, *, restored: bool, formerly: UUID | None = None
+    ) -> None:
+        identity = Identity(log_id, restored, (formerly or NOT_TOLD) if restored else None)
         # Whoever brings the rows may be slow; the connection's end takes back what is not committed.
         settings = {**SETTINGS, "idle_in_transaction_session_timeout": "0", "lock_timeout": "0"}
         connection = await self._postgres.primary.connect(settings)
         try:
-            await load(connection, batches, log_id, restored)
+            await load(connection, batches, identity)
         finally:
             connection.terminate()
-        self.log_id, self.restored = await self.identity()
+        self.log_id, self.restored, _ = await self.identity()
         self._bells.ring(HEAD_CHANNEL, "")
 
     async def _rows(self, sql: str, *args: Any) -> list[Row]:
-        return [_row(*row) for row in await self._postgres.fetch(sql, *args)]
+        try:
+            return [_row(*row) for row in await self._postgres.fetch(sifted(sql, self._left_out), *args)]
+        except OverflowError:  # of the driver, for years that Python does not have
+            raise UnreadableEvent("an event has a time that cannot be told: `ims audit verify` names it") from None
 
 
 def _warnings_of(connection: Any) -> list[str]:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from service.store.mapper import UnreadableEvent
+
 MAX_AGE_SECONDS: Final = 1.0
 """A page that was asked for longer ago is read again: what stands in it may have been erased meanwhile."""
 MAX_COMING: Final = 4
@@ -57,3 +59,17 @@ def _noted(page: asyncio.Future[Any]) -> None:
     """What went wrong is raised to whoever wants the page; where nobody does, it is of no matter."""
     if not page.cancelled():
         page.exception()
+
+
+async def before_damage(read: Callable[[int], Awaitable[list[_R]]], limit: int) -> list[_R]:
+    """What `read` gives for a limit; where that raises UnreadableEvent, the rows before the one that cannot be read.
+
+    Raises UnreadableEvent where that is the first.
+    """
+    while True:
+        try:
+            return await read(limit)
+        except UnreadableEvent:
+            if limit == 1:
+                raise
+            limit //= 2

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Collection, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
@@ -15,10 +15,12 @@ from projections.leaves import Leaf, microseconds_of
 from service.store.ids import uuid_from
 from service.store.log import (
     NONE_COUNTED,
+    NOT_TOLD,
     Clocks,
     Counted,
     Entry,
     Excerpt,
+    Identity,
     NotALog,
     Outcome,
     Plain,
@@ -26,10 +28,13 @@ from service.store.log import (
     Row,
     Sending,
     Verdict,
+    identity_of,
     unheard,
 )
-from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS
+from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS, sifted
 from service.store.mapper import UnreadableEvent
+from service.store.read_ahead import before_damage
+from service.store.sqlite_away import code_of
 from service.store.sqlite_file import DatabaseFile, rollback
 from service.store.sqlite_forms import malformed
 from service.store.sqlite_rows import kept
@@ -67,7 +72,7 @@ _COUNT = "SELECT count(*) FROM log WHERE tenant_id = ? AND notification_id > ?"
 _DIGESTS = """SELECT notification_id, tenant_id, digest FROM log
               WHERE notification_id IN (SELECT value FROM json_each(?))"""
 _NEWEST = "SELECT recorded_at FROM log ORDER BY notification_id DESC LIMIT 1"
-_RESTORED = "UPDATE log_identity SET log_id = lower(hex(randomblob(16))), restored = 1"
+_RESTORED = "UPDATE log_identity SET formerly = log_id, log_id = lower(hex(randomblob(16))), restored = 1"
 _MAX_VERSION = 2**31 - 1
 
 
@@ -77,11 +82,12 @@ class SqliteLog:
 
     def __init__(self, file: DatabaseFile) -> None:
         self._file = file
+        self._left_out: Collection[int] = ()
 
     async def open(self) -> None:
         """Raises SchemaTooNew."""
         await self._file.write(migrate)
-        self.log_id, self.restored = await self.identity()
+        self.log_id, self.restored, _ = await self.identity()
 
     async def append(self, entries: Sequence[Entry], sending: Sending = unheard) -> list[Outcome]:
         sending()
@@ -101,9 +107,11 @@ class SqliteLog:
         return int((await self._fetch("SELECT coalesce(max(notification_id), 0) FROM log"))[0][0])
 
     async def read(self, after: int, limit: int) -> list[Row]:
-        return await self._rows(_READ, after, limit)
+        return await before_damage(lambda some: self._rows(_READ, after, some), limit)
 
     async def plain(self, after: int, limit: int) -> Sequence[Plain]:
+        if self._left_out:
+            return await self._fetch(_READ, after, limit)
         rows = await self._file.read(lambda connection: kept(connection, _COLUMNS, _BETWEEN, (after, after + limit)))
         if len(rows) < limit:  # the end of the log, or a hole: there may be more beyond it
             return await self._fetch(_READ, after, limit)
@@ -160,39 +168,53 @@ class SqliteLog:
         rows = await self._fetch(_NEWEST)
         return Clocks(time.time(), rows[0][0] / 1_000_000 if rows else None)
 
-    async def identity(self) -> tuple[UUID, bool]:
-        ((log_id, restored),) = await self._fetch(IDENTITY)
-        return UUID(log_id), bool(restored)
+    async def identity(self) -> Identity:
+        return identity_of(await self._fetch(IDENTITY))
+
+    def leave_out(self, positions: Collection[int]) -> None:
+        self._left_out = positions
 
     async def restore(self) -> None:
         await self._file.write(lambda connection: connection.execute(_RESTORED))
-        self.log_id, self.restored = await self.identity()
+        self.log_id, self.restored, _ = await self.identity()
 
-    async def load(self, batches: AsyncIterable[Sequence[Row]], log_id: UUID, *, restored: bool) -> None:
+    async def load(
+        self, batches: AsyncIterable[Sequence[Row]], log_id: UUID, *, restored: bool, formerly: UUID | None = None
+    ) -> None:
+        identity = Identity(log_id, restored, (formerly or NOT_TOLD) if restored else None)
         try:
             indexes = await self._file.write(begin_load)
             async for rows in batches:
                 await self._file.write(partial(insert, rows=rows))
-            await self._file.write(lambda connection: end_load(connection, indexes, log_id, restored))
+            await self._file.write(lambda connection: end_load(connection, indexes, identity))
         except sqlite3.IntegrityError as error:
             raise NotALog(str(error)) from error
         finally:
             await self._file.write(rollback)
-        self.log_id, self.restored = await self.identity()
+        self.log_id, self.restored, _ = await self.identity()
 
     async def _rows(self, sql: str, *args: Any) -> list[Row]:
         return [_row(row) for row in await self._fetch(sql, *args)]
 
     async def _fetch(self, sql: str, *args: Any) -> list[Any]:
-        return await self._file.read(lambda connection: connection.execute(sql, args).fetchall())
+        sql = sifted(sql, self._left_out)
+        try:
+            return await self._file.read(lambda connection: connection.execute(sql, args).fetchall())
+        except sqlite3.OperationalError as error:
+            if code_of(error) != sqlite3.SQLITE_OK:
+                raise
+            raise UnreadableEvent(f"a text in the log is none ({error}): `ims audit verify` names the event") from None
 
 
 def _row(row: Sequence[Any]) -> Row:
     position, originator_id, version, topic, state, tenant_id, subject_id, at, command_id, salt, digest = row
-    return Row(
-        position, _uuid(originator_id), version, topic, state, tenant_id, _uuid(subject_id), time_of(at),
-        uuid_from(command_id) if command_id else None, salt, digest,
-    )  # fmt: skip
+    try:
+        return Row(
+            position, _uuid(originator_id), version, topic, state, tenant_id, _uuid(subject_id), time_of(at),
+            uuid_from(command_id) if command_id else None, salt, digest,
+        )  # fmt: skip
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        raise UnreadableEvent(f"a column of position {position} has a form that no event gives it") from None
 
 
 def _excerpt(position: int, originator_id: str, version: int, topic: str, state: str | None, at: int) -> Excerpt:

@@ -5,10 +5,9 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from projections.leaves import microseconds_of
-from service.store.log import Entry, NotEmpty, Outcome, Redaction, Row, Verdict
+from service.store.log import Entry, Identity, NotEmpty, Outcome, Redaction, Row, Verdict
 from service.store.sqlite_file import rollback
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -17,7 +16,7 @@ _TAKEN = "SELECT notification_id, recorded_at, salt FROM log WHERE originator_id
 _KNOWN = "SELECT notification_id, recorded_at FROM log WHERE command_id = ?"
 _INSERT = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _REDACT = "UPDATE log SET state = ?, salt = ? WHERE notification_id = ? AND originator_id = ?"
-_IDENTIFIED = "UPDATE log_identity SET log_id = ?, restored = ?"
+_IDENTIFIED = "UPDATE log_identity SET log_id = ?, restored = ?, formerly = ?"
 _INDEXES = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'log' AND sql IS NOT NULL"
 
 
@@ -104,10 +103,11 @@ def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     )
 
 
-def end_load(connection: sqlite3.Connection, indexes: list[tuple[str, str]], log_id: UUID, restored: bool) -> None:
+def end_load(connection: sqlite3.Connection, indexes: list[tuple[str, str]], identity: Identity) -> None:
     for _, definition in indexes:
         connection.execute(definition)
-    connection.execute(_IDENTIFIED, (log_id.hex, int(restored)))
+    log_id, restored, formerly = identity
+    connection.execute(_IDENTIFIED, (log_id.hex, int(restored), None if formerly is None else formerly.hex))
     connection.execute("COMMIT")
 
 

@@ -10,10 +10,12 @@ from uuid import UUID
 import orjson
 
 from projections.cloud_events import CloudEvents, Published
+from projections.database import Unavailable
 from projections.states import TOPICS
 from service.store.feed import Feed
-from service.store.history import LogHistory, told_of
+from service.store.history import LogHistory, shown_of
 from service.store.log import Log, Row
+from service.store.mapper import UnreadableEvent
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1_000
@@ -65,7 +67,8 @@ class EventPages:
         self._turn = asyncio.Lock()
 
     async def page(self, wanted: Wanted, after: int, limit: int) -> Page:
-        """Beyond the position `after`, at most `limit` events. Raises Unavailable, UnreadableEvent."""
+        """Beyond the position `after`, at most `limit` events; of what is damaged, its place. Raises Unavailable,
+        UnreadableEvent for what only a newer release can read, or where events do not follow each other."""
         events: list[Published] = []
         position, scanned, size = after, 0, 0
         while scanned < MAX_SCANNED:
@@ -90,12 +93,23 @@ class EventPages:
             began = time.perf_counter()
             rows = await self._rows(wanted, after, number)
             fitting = [row for row in rows if _fits(row, wanted)][:limit]
-            events = await self._events.of([told_of(row) for row in fitting])
+            events = await self._shown(fitting)
             done = time.perf_counter()
             await asyncio.sleep(0)
             if time.perf_counter() - done > BUSY_SECONDS:
                 await asyncio.sleep(done - began)
         return rows, events
+
+    async def _shown(self, rows: Sequence[Row]) -> list[Published]:
+        facts = [shown_of(row) for row in rows]
+        try:
+            return await self._events.of(facts)
+        except (Unavailable, UnreadableEvent):
+            raise
+        except Exception as error:
+            raise UnreadableEvent(
+                f"events {rows[0].position} to {rows[-1].position}: one of them does not fit those before it"
+            ) from error
 
     async def _rows(self, wanted: Wanted, after: int, limit: int) -> Sequence[Row]:
         if wanted.subject is not None:

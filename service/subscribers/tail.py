@@ -170,6 +170,7 @@ class Tail:
                 _log.exception("tail_stopped", position=self._position)
                 for reader in self._readers:
                     reader.end()
+                self._following.clear()  # who comes again reads in the log what was not told, and listens from its end
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def _tell(self, facts: Sequence[Fact]) -> None:

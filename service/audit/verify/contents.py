@@ -18,7 +18,8 @@ UNSOUND: Final = (LookupError, TypeError, ValueError, AttributeError, Arithmetic
 
 def is_whole(row: Row) -> bool:
     """Whether the content has the digest that the log has of it."""
-    return row.state is not None and row.salt is not None and sha256(row.salt + row.state).digest() == row.digest
+    state, salt = row.state, row.salt
+    return type(state) is bytes and type(salt) is bytes and sha256(salt + state).digest() == row.digest
 
 
 def read(row: Row) -> Recorded | Fault:
@@ -29,7 +30,7 @@ def read(row: Row) -> Recorded | Fault:
         return Fault("EVENT_UNREADABLE", f"event {row.position}: {error}", row.position, row.position)
     if fact.event.subject_id != row.subject_id:
         return _contradicts(row, "subject_id")
-    if row.command_id is not None and row.command_id != fact.event.command_id:
+    if not _commanded(row.command_id, fact.event.command_id, fact.event.request_digest, fact.event.erased):
         return _contradicts(row, "command_id")
     if fact.event.tenant_id != row.tenant_id:
         return _contradicts(row, "tenant_id")
@@ -49,9 +50,18 @@ def members(
         datetime.fromisoformat(at["_data_"])
     told = by["_data_"] if type(by) is dict else by.hex
     subject = id if about is None else about["_data_"] if type(about) is dict else about.hex
-    if subject != subject_id or found["tenant_id"] != tenant_id or (command_id is not None and told != command_id):
+    commanded = _commanded(command_id, told, found["request_digest"], found.get("erased"))
+    if subject != subject_id or found["tenant_id"] != tenant_id or not commanded:
         raise ValueError("contradicts a column")
     return found
+
+
+def _commanded(column: Any, told: Any, request_digest: str, erased: Any) -> bool:
+    """Whether the column says what the event does: only a command with an idempotency key has its id there, and the
+    digest of its request with it. An erasure takes that digest away."""
+    if column is None:
+        return not request_digest
+    return bool(column == told) and bool(request_digest or erased)
 
 
 def leaf_of_row(row: Row) -> Leaf:

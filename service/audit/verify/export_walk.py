@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from projections.tiles import Edge
 from service.audit.checkpoint import checkpoint_of, origin_of
 from service.audit.export_file import Closing, ExportFile, Header
 from service.audit.notes import NoteInvalid, Verifier
-from service.audit.verify.contents import is_whole, leaf_of_row, read
-from service.audit.verify.erasures import Erasures
+from service.audit.verify.contents import leaf_of_row
+from service.audit.verify.erasures import Erasures, judged
 from service.audit.verify.findings import Fault, Findings, events
 from service.audit.verify.report import Summary
 from service.audit.verify.trust import Claim, Trust
@@ -37,6 +38,8 @@ def verify_export(path: Path, keys: Sequence[Verifier], notes: Sequence[str]) ->
 
 def _of_another_log(header: Header) -> Iterator[Fault]:
     """No event tells of which log it is: the checkpoint does."""
+    if header.contradicts:
+        yield Fault("LOG_CONTRADICTED", header.contradicts)
     if header.checkpoint is None:
         return
     with suppress(NoteInvalid):
@@ -55,6 +58,7 @@ class _ExportWalk:
         self._edge = Edge(0, {})
         self._dense = True
         self._signed = 0
+        self._at = datetime.min.replace(tzinfo=UTC)
         self.position = 0
 
     def take(self, row: Row) -> None:
@@ -64,13 +68,13 @@ class _ExportWalk:
         if row.position > self.position + 1:
             self._dense = False
             self._findings.add([events("EVENTS_MISSING", self.position + 1, row.position - 1, "missing")])
+        if row.recorded_at <= self._at:
+            text = "altered: recorded before the one before it"
+            self._findings.add([events("EVENT_ALTERED", row.position, row.position, text)])
+        self._at = row.recorded_at
         self._grow(row)
-        if not is_whole(row):
-            self._erasures.altered(row)
-            return
-        self._erasures.whole(row)
-        if isinstance(found := read(row), Fault):
-            self._findings.add([found])
+        if (fault := judged(row, self._erasures)) is not None:
+            self._findings.add([fault])
 
     def end(self, header: Header, closing: Closing) -> None:
         self._findings.add(self._erasures.end())
