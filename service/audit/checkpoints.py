@@ -6,6 +6,8 @@ from projections.database import Database
 from service.audit.checkpoint import Checkpoint, checkpoint_of
 from service.audit.notes import Verifier
 
+_KEYS = "SELECT key, number FROM audit_keys ORDER BY number, key"
+
 
 class Checkpoints:
     """Every method raises Unavailable when the database is away."""
@@ -26,6 +28,15 @@ class Checkpoints:
         """Newest first. Raises NoteInvalid where somebody put something else there."""
         found = await self._kept.fetch("SELECT key FROM audit_keys ORDER BY number DESC, key")
         return [Verifier.of(key) for (key,) in found]
+
+    async def every_key(self) -> list[tuple[str, int]]:
+        """Whatever stands there as keys, with their numbers; in the order of these."""
+        return [(key, number) for key, number in await self._kept.fetch(_KEYS)]
+
+    async def origins(self) -> list[str]:
+        """Of all checkpoints that are kept."""
+        found = await self._kept.fetch("SELECT DISTINCT origin FROM audit_checkpoints ORDER BY origin")
+        return [origin for (origin,) in found]
 
     async def add(self, made: Checkpoint) -> None:
         """The first of one size stays."""

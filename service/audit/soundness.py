@@ -1,5 +1,5 @@
-"""Whether the rows of an export are a log that one can go on with, judged while they pass by: by what `ims audit verify`
-judges them, which names every fault; this ends with the first.
+"""Whether the rows of an export are a log that one can go on with, judged while they pass by; by what `ims audit
+verify` judges them, which names every fault; this ends with the first.
 """
 
 from collections.abc import Sequence

@@ -108,9 +108,12 @@ def _of_document(expected: bytes, actual: bytes) -> Iterator[str]:
     if not isinstance(found, dict):
         yield "document"
         return
-    for member in dict.fromkeys((*wanted, *found)):
-        if member not in wanted or member not in found or _bytes(wanted[member]) != _bytes(found[member]):
-            yield member
+    differing = [
+        member
+        for member in dict.fromkeys((*wanted, *found))
+        if member not in wanted or member not in found or _bytes(wanted[member]) != _bytes(found[member])
+    ]
+    yield from differing or ["document"]  # the same members, otherwise written
 
 
 def _bytes(value: Any) -> bytes:

@@ -22,7 +22,7 @@ class Erasures:
 
     def altered(self, row: Row) -> None:
         """A row whose content does not have the digest that the log has of it."""
-        self._waiting[row.position] = _left(row), _unordered(row), row._replace(state=None)
+        self._waiting[row.position] = _left(row), _unordered(row), row
         if row.originator_id != row.subject_id and row.topic not in OF_COMMENTS:
             self._faults.append(_contradicts(row, "its subject_id is not the aggregate that it is of"))
 
@@ -36,6 +36,8 @@ class Erasures:
                 if getattr(erased, column) != getattr(row, column):
                     text = f"its {column} is not the one of the event that erased it, {row.position}"
                     self._faults.append(_contradicts(erased, text))
+            if left and isinstance(fault := read(erased), Fault):
+                self._faults.append(fault)
             rests = ", which alone vouches for what is left" if left else ""
             self._findings.note(f"position {position}: erased by order at position {row.position}{rests}")
 

@@ -23,13 +23,17 @@ class Trust:
     def __init__(self, findings: Findings, keys: Sequence[Verifier]) -> None:
         self._findings, self._keys = findings, keys
 
-    def claim(self, note: str, name: str) -> Claim | None:
-        """None where nothing can be concluded from it; that is a fault then."""
+    def claim(self, note: str, name: str, size: int | None = None, origin: str | None = None) -> Claim | None:
+        """None where nothing can be concluded from it; that is a fault then. `size`, `origin`: what is kept beside it,
+        which has to say the same."""
         try:
             found = verified(note, self._keys)
         except NoteInvalid as error:
             self._findings.add([Fault("CHECKPOINT_NOT_SIGNED", f"{name}: {error}")])
             return None
+        for what, kept, signed in (("size", size, found.size), ("origin", origin, found.origin)):
+            if kept not in (None, signed):
+                self._findings.add([Fault("CHECKPOINT_ALTERED", f"{name}: its {what} is {signed} in what was signed")])
         return Claim(found.size, found.root)
 
 
@@ -55,8 +59,8 @@ class Claims:
             self._read = None
             return
         rows = await self._checkpoints.beyond(*self._read, PART)
-        for size, _, note in rows:
-            claim = self._trust.claim(note, f"checkpoint {size}")
+        for size, origin, note in rows:
+            claim = self._trust.claim(note, f"checkpoint {size}", size, origin)
             if claim is not None:
                 self._waiting.append(claim)
         self._waiting.sort()
