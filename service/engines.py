@@ -8,9 +8,11 @@ from projections.database import Database
 from projections.read_models import FOLLOWER
 from service.private_files import close_folder, make_folder
 from service.settings import Settings
+from service.store import postgres_definitions, sqlite_definitions
 from service.store.bells import Bells
 from service.store.conditions import Finding, require
 from service.store.log import Log, NoLog
+from service.store.migrations import steps
 from service.store.postgres import Postgres
 from service.store.postgres_log import HEAD_CHANNEL, PostgresLog
 from service.store.presence import nobody_attends
@@ -44,6 +46,8 @@ class Engine:
     for it does in a process of its own, while this one goes on.
 
     `look` measures whether the database is as it must be.
+    `misdefined` names what of the schema is not as this release makes it; it is given the statements that made what is
+    derived.
     `kept` holds what cannot be derived from the log and must not be lost, beside it.
     `tell_read` rings for the other processes; `on_loss` takes what is called when the read models may have gone back.
     `pool_use`: how many connections are there for what. `alone` keeps processes of the service away, or raises InUse.
@@ -53,6 +57,7 @@ class Engine:
     database: Database
     kept: Database
     look: Callable[[], Awaitable[Sequence[Finding]]]
+    misdefined: Callable[[Sequence[str]], Awaitable[list[str]]]
     exclusive: bool
     apart: bool
     tell_read: Callable[[str], None] = _nobody
@@ -94,7 +99,9 @@ async def _open_postgres(settings: Settings, *, writing: bool, existing: bool) -
         await postgres.open(existing=existing, writing=writing)
         await log.open()
         yield Engine(
-            log, postgres, postgres, postgres.look, exclusive=False, apart=True, bells=bells, on_loss=postgres.on_loss,
+            log, postgres, postgres, postgres.look,
+            lambda made: postgres_definitions.faults_of(postgres, postgres.schema, made, len(steps("postgres"))),
+            exclusive=False, apart=True, bells=bells, on_loss=postgres.on_loss,
             tell_read=lambda word: bells.ring(READ_CHANNEL, word), pool_use=postgres.pool_use,
             alone=lambda: nobody_attends(postgres.primary),
         )  # fmt: skip
@@ -139,7 +146,10 @@ async def _open_files(settings: Settings, *, writing: bool = False) -> AsyncIter
         if writing:  # a process that died may have left there what it had just erased
             await appended.truncate()
             await derived.truncate()
-        yield Engine(log, SqliteDatabase(derived), SqliteDatabase(kept), look, exclusive=True, apart=False)
+        yield Engine(
+            log, SqliteDatabase(derived), SqliteDatabase(kept), look,
+            lambda made: sqlite_definitions.faults_of(appended, derived, made), exclusive=True, apart=False,
+        )  # fmt: skip
     finally:
         appended.close()
         kept.close()

@@ -1,15 +1,16 @@
 """The verification of a store: its log, its tree and checkpoints, and the read models that are built from it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Final
 
-from projections.audit_tree import FOLLOWER as TREE
-from projections.lease import Leases
+from projections.follower_state import FollowerState
 from projections.tiles import Tiles
 from service.audit.checkpoints import Checkpoints
-from service.audit.notes import NoteInvalid, Verifier
+from service.audit.notes import Verifier
+from service.audit.verify.derived import Derived
 from service.audit.verify.findings import Fault, Findings, events
+from service.audit.verify.identity import check_identity, kept_keys
 from service.audit.verify.live_rows import LiveRows
 from service.audit.verify.log_walk import PART, LogWalk
 from service.audit.verify.malformed import malformed
@@ -17,10 +18,9 @@ from service.audit.verify.report import Summary
 from service.audit.verify.told import Row
 from service.audit.verify.trust import Claims, Trust
 from service.engines import Engine, open_engine
-from service.leases import open_leases
 from service.progress import progress
 from service.settings import Settings
-from service.store.log import Log, Plain
+from service.store.log import Log, NotALog, Plain
 
 MAX_HOLE: Final = 1_000_000
 """Positions that may be missing at once; what comes after more of them is not looked at."""
@@ -31,47 +31,58 @@ STATEMENT_SECONDS: Final = 600.0
 async def verify_store(settings: Settings, keys: Sequence[Verifier], notes: Sequence[str]) -> tuple[Summary, Findings]:
     """`keys` to trust in place of those that are kept there, `notes`: checkpoints that somebody kept elsewhere."""
     patient = settings.model_copy(update={"database_timeout": STATEMENT_SECONDS})
-    findings = Findings()
-    async with open_engine(patient, writing=False) as engine:
-        leases = await open_leases(engine)
-        checkpoints = Checkpoints(engine.kept)
-        trust = Trust(findings, keys or await _kept_keys(checkpoints, findings))
-        claims = [claim for note in notes if (claim := trust.claim(note, "the checkpoint that was given")) is not None]
-        try:
-            rows = await LiveRows.open(engine, leases, findings)
-            summary = await _walk(engine, leases, findings, Claims(checkpoints, trust, claims), rows)
-            await rows.end(summary)
-        except Exception:  # each driver and each value has one of its own
-            faults = await malformed(engine.log)
-            if not faults:
-                raise
-            findings.add(faults)
-            findings.note("what else there is shows when nothing has a form any more that cannot be read")
-            summary = Summary(_name(engine), await engine.log.head(), 0, 0)
-    return summary, findings
-
-
-async def _kept_keys(checkpoints: Checkpoints, findings: Findings) -> list[Verifier]:
     try:
-        return await checkpoints.keys()
-    except NoteInvalid as error:
-        findings.add([Fault("KEY_INVALID", f"a key that is kept beside the log: {error}")])
-        return []
+        async with open_engine(patient, writing=False) as engine:
+            return await _verified(engine, keys, notes)
+    except NotALog as error:
+        findings = Findings()
+        findings.add([Fault("LOG_CONTRADICTED", f"{error}: nothing else was looked at")])
+        return Summary("a log that does not say which it is", 0, 0, 0), findings
 
 
-async def _walk(engine: Engine, leases: Leases, findings: Findings, claims: Claims, rows: LiveRows) -> Summary:
-    state = await leases.state(TREE)  # before the head: the tree of this history is never ahead of the log
-    if state is None or state.log_id != str(engine.log.log_id):
-        generation, size = 1, 0
-    else:
-        generation, size = state.generation, state.position
+async def _verified(engine: Engine, keys: Sequence[Verifier], notes: Sequence[str]) -> tuple[Summary, Findings]:
+    """Where events have values that cannot be read, once more without them."""
+    left_out: dict[int, Fault] = {}
+    while True:
+        findings = Findings(left_out.values())
+        try:
+            return await _once(engine, keys, notes, findings, left_out.keys()), findings
+        except Exception:  # each driver and each value has one of its own
+            faults = {fault.first: fault for fault in await malformed(engine.log)}
+            if faults.keys() <= left_out.keys():
+                raise
+        left_out |= faults
+        engine.log.leave_out(left_out.keys())
+
+
+async def _once(
+    engine: Engine, keys: Sequence[Verifier], notes: Sequence[str], findings: Findings, left_out: Set[int]
+) -> Summary:
+    derived = Derived(engine, findings)
+    await derived.look()
+    checkpoints = Checkpoints(engine.kept)
+    kept = await kept_keys(checkpoints, findings)
+    await check_identity(await engine.log.identity(), checkpoints, kept, findings)
+    trust = Trust(findings, keys or kept)
+    claims = [claim for note in notes if (claim := trust.claim(note, "the checkpoint that was given")) is not None]
+    rows = LiveRows(engine, derived.leases, findings, derived.models)
+    summary = await _walk(engine, derived.tree, findings, Claims(checkpoints, trust, claims), rows, left_out)
+    await rows.end(summary)
+    return summary
+
+
+async def _walk(
+    engine: Engine, state: FollowerState | None, findings: Findings, claims: Claims, rows: LiveRows, left_out: Set[int]
+) -> Summary:
+    """`state` of the tree, read before the head: the tree of this history is never ahead of the log."""
+    generation, size = (1, 0) if state is None else (state.generation, state.position)
     tiles = Tiles(engine.database.dialect, generation)
     head = await engine.log.head()
 
     async def read(level: int, first: int, count: int) -> Mapping[int, bytes]:
         return dict(await tiles.of_level(engine.database, level, first, count)) if size else {}
 
-    walk = LogWalk(findings, engine.log.leaves, read, size)
+    walk = LogWalk(findings, engine.log.leaves, read, size, left_out)
 
     async def part(after: int) -> tuple[Sequence[Plain], Sequence[Row]]:
         last = min(after + PART, head)

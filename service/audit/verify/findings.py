@@ -17,10 +17,13 @@ class Fault(NamedTuple):
 
 
 class Findings:
-    def __init__(self) -> None:
+    """Begins with those that are known already."""
+
+    def __init__(self, known: Iterable[Fault] = ()) -> None:
         self.count = 0
         self._faults: dict[str, Fault] = {}
         self._notes: dict[str, None] = {}
+        self.add(known)
 
     def __iter__(self) -> Iterator[Fault]:
         """By position, those about no position last."""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from projections.follower_state import FollowerState
 from projections.lease import Leases
-from projections.read_models import FOLLOWER, ReadModels
+from projections.read_models import FOLLOWER
 from service.audit.verify.aggregate_walk import AggregateWalk
 from service.audit.verify.comparison import Comparison
 from service.audit.verify.findings import Findings
@@ -29,24 +29,13 @@ class LiveRows:
     """`state` of the follower before anything was read; None where it has no read models of this log: then it is the
     log alone that is looked at."""
 
-    def __init__(
-        self, engine: Engine, leases: Leases, findings: Findings, state: FollowerState | None, models: ReadModels
-    ) -> None:
-        self._engine, self._leases, self._findings, self._models = engine, leases, findings, models
+    def __init__(self, engine: Engine, leases: Leases, findings: Findings, state: FollowerState | None) -> None:
+        self._engine, self._leases, self._findings = engine, leases, findings
+        self._models = read_models(engine, 1 if state is None else state.generation)
         self._compared = state is not None
         self._upto = _NOWHERE if state is None else state.position
-        self._tables = tables_of(models)
+        self._tables = tables_of(self._models)
         self._walk = RowWalk(engine.database, self._tables, self._upto)
-
-    @classmethod
-    async def open(cls, engine: Engine, leases: Leases, findings: Findings) -> "LiveRows":
-        state = await leases.state(FOLLOWER)
-        if state is None or state.log_id != str(engine.log.log_id):
-            findings.note("there are no read models of this log: none are compared")
-            return cls(engine, leases, findings, None, read_models(engine, 1))
-        models = read_models(engine, state.generation)
-        await engine.database.define(models.tables())
-        return cls(engine, leases, findings, state, models)
 
     async def past(self, events: Sequence[Plain], first: int, last: int) -> Sequence[Row]:
         return await self._walk.past(events, first, last) if self._compared else ()

@@ -4,7 +4,7 @@ The tree's own hashes are followed, so that one event that was altered does not 
 Once they differ from the log, a second tree is grown of what the log says: a checkpoint tells which of them is right.
 """
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence, Set
 from typing import Any, Final
 
 from projections.leaves import Leaf, leaf_hash
@@ -28,9 +28,13 @@ _IN_TREE: Final = "altered in the tree, not in the log"
 
 
 class LogWalk:
-    """`size`: leaves that the tree has. `claims`: what checkpoints say, sizes rising."""
+    """`size`: leaves that the tree has. `left_out`: positions that are not missing, though they are not looked at.
+    `claims`: what checkpoints say, sizes rising."""
 
-    def __init__(self, findings: Findings, leaves: ReadLeaves, tiles: ReadTiles, size: int) -> None:
+    def __init__(
+        self, findings: Findings, leaves: ReadLeaves, tiles: ReadTiles, size: int, left_out: Set[int] = frozenset()
+    ) -> None:
+        self._left_out = left_out
         self._findings, self._leaves, self._tiles, self._size = findings, leaves, tiles, size
         self._edge = Edge(0, {})
         self._of_log: Edge | None = None
@@ -88,7 +92,7 @@ class LogWalk:
         of_log = dict(zip((row[0] for row in rows), hashes, strict=True))
         tree = await self._of_tree(first, last + REACH)
         if differ(of_log, tree, first, last):
-            self._suspected += named(found, tree, first, last)
+            self._suspected += named(found, tree, first, last, self._left_out)
             self._of_log = self._of_log or self._edge.copy()
         positions = range(first, last + 1)
         there = [of_log.get(n) or _NOTHING for n in positions]

@@ -3,7 +3,7 @@
 A leaf's hash covers its position and its time: an event found elsewhere is known by what it would hash to there.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Final
 
 from projections.leaves import Leaf
@@ -15,14 +15,17 @@ MAX_SOUGHT: Final = 512
 """Differences in one part of the log that are looked for elsewhere one by one; then only where the last one was."""
 
 
-def named(leaves: Mapping[int, Leaf], tree: Mapping[int, bytes], first: int, last: int) -> list[Fault]:
+def named(
+    leaves: Mapping[int, Leaf], tree: Mapping[int, bytes], first: int, last: int, left_out: Set[int] = frozenset()
+) -> list[Fault]:
     """`leaves`: events by the position where the log has them, `tree`: what the tree has there.
 
-    What is about positions beyond `last` is there to be compared with. The log may be longer than the tree.
+    `left_out`: positions that are known to be there, though they cannot be read. What is about positions
+    beyond `last` is there to be compared with. The log may be longer than the tree.
     """
     wrong = [position for position, leaf in leaves.items() if position in tree and leaf.hash != tree[position]]
     origins = _origins(wrong, leaves, tree)
-    gone = [position for position in range(first, last + 1) if position not in leaves]
+    gone = [position for position in range(first, last + 1) if position not in leaves.keys() | left_out]
     faults = [events("EVENTS_MISSING", low, high, "missing") for low, high, _ in _runs([(n, 0) for n in gone])]
     swapped = {(n, origin) for n, origin in origins.items() if n < origin and origins.get(origin) == n and n <= last}
     faults += [Fault("EVENTS_SWAPPED", f"events {low} and {high} swapped", low, high) for low, high in sorted(swapped)]
