@@ -13,8 +13,8 @@ from projections.changes import differences
 from projections.documents import Document, incident_document
 from service.audit.errors import Unknown
 from service.audit.reading import parts
-from service.store.history import change_of, excerpt_of, fold_of, told_of
-from service.store.log import Log, Row
+from service.store.history import change_of, fold_of, told_of
+from service.store.log import Log, Row, excerpt_of
 
 
 class IncidentPast:

@@ -21,8 +21,8 @@ from service.http.queries import PAGING, Parameters, paging
 from service.http.row_answers import answer_page, answer_rows
 from service.http.streams import stream
 from service.http.tables import HISTORY
-from service.store.history import change_of, excerpt_of
-from service.store.log import Excerpt
+from service.store.history import change_of
+from service.store.log import Excerpt, excerpt_of
 
 OF_THE_PAST: Final = ("version", "as_of")
 BETWEEN: Final = ("from", "to")

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from domain.erased import Erased
 from domain.event import Fact, Kept, fold
-from domain.moments import utc_text
 from projections.changes import change_document, unreadable_change
 from projections.documents import Document
 from service.store.ids import uuid_from
@@ -69,12 +68,6 @@ def change_of(excerpt: Excerpt) -> Document:
         return change_document(position, id, version, topic, at, event)
     except UnreadableEvent:
         return unreadable_change(position, id, version, topic, at)
-
-
-def excerpt_of(row: Row) -> Excerpt:
-    return Excerpt(
-        row.position, row.originator_id, row.originator_version, row.topic, row.state, utc_text(row.recorded_at)
-    )
 
 
 def plainly_told(row: Plain) -> Fact:

@@ -8,6 +8,7 @@ OutcomeUnknown                   whether the event was recorded could not be fou
 Conflict                         another event took this version: decide again
 Repeated                         the log knows this command already
 NotEmpty                         only an empty log can be loaded
+NotAnErasure                     more was to be rewritten than an erasure takes away
 NotALog                          what was to be loaded contradicts itself
 InUse                            another process uses the log, or what is made of it
 LogReplaced                      another log is there than the one that this process began with
@@ -22,6 +23,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+from domain.moments import utc_text
 from projections.database import Unavailable
 from projections.leaves import Leaf
 
@@ -76,6 +78,10 @@ class NotEmpty(Exception):
 
 class NoLog(Exception):
     """There is none where one was to be; nothing was made there."""
+
+
+class NotAnErasure(Exception):
+    """Rows were to be rewritten otherwise than by taking away what the event that erases orders; nothing was done."""
 
 
 class NotALog(Exception):
@@ -173,6 +179,12 @@ class Excerpt(NamedTuple):
     at: str
 
 
+def excerpt_of(row: Row) -> Excerpt:
+    return Excerpt(
+        row.position, row.originator_id, row.originator_version, row.topic, row.state, utc_text(row.recorded_at)
+    )
+
+
 Plain = Sequence[Any]
 """The columns of a `Row`, in their order: ids as 32 hexadecimal digits, the time in microseconds since 1970."""
 
@@ -227,7 +239,7 @@ class Log(Protocol):
 
     async def erase(self, entry: Entry, redactions: Sequence[Redaction], sending: Sending = unheard) -> Outcome:
         """Append the entry as `append` does and, only where it is appended now, rewrite these rows of its aggregate:
-        all of it in one transaction. Sending the same again is safe."""
+        all of it in one transaction. Sending the same again is safe. Raises NotAnErasure."""
         ...
 
     async def confirm(self) -> None:

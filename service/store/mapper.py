@@ -179,9 +179,13 @@ def entry_of(event: ActEvent, *, repeatable: bool) -> Entry:
 
 def sealed(event: ActEvent) -> tuple[bytes, bytes, bytes]:
     """Its state, a new salt, and the digest over both."""
-    state = _mapper.state_of(event)
+    state = state_of(event)
     salt = random_bytes(SALT_BYTES)
     return state, salt, hashlib.sha256(salt + state).digest()
+
+
+def state_of(event: ActEvent) -> bytes:
+    return _mapper.state_of(event)
 
 
 def members_of(topic: str, state: bytes) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from service.store.definitions import Thing, differences, tables_in
 
 FILE: Final = files("service.store").joinpath("schema", "postgres.json")
 OF_LOG: Final = ("log", "log_identity", "audit_keys", "audit_checkpoints", "schema_version")
-FUNCTIONS: Final = ["append", "erase"]
+FUNCTIONS: Final = ["append", "erase", "left_of", "repeats"]
 _GENERATION: Final = re.compile(r"(_v\d+)?_\d+$")
 
 _DEFINED: Final = """

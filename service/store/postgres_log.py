@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from domain.moments import utc_text
 from projections.database import Unavailable
 from projections.leaves import Leaf
@@ -20,6 +22,7 @@ from service.store.log import (
     Entry,
     Excerpt,
     Identity,
+    NotAnErasure,
     Outcome,
     Plain,
     Redaction,
@@ -147,6 +150,8 @@ class PostgresLog:
             with answering(connection):
                 (row,) = await connection.fetch(_ERASE, entries, rewritten)
             _vouch(warnings)
+        except asyncpg.CheckViolationError as error:
+            raise NotAnErasure(str(error)) from None
         finally:
             connection.terminate()
         self._bells.ring(HEAD_CHANNEL, "")

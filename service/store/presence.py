@@ -22,7 +22,7 @@ async def attend(connection: Any, log_id: UUID) -> None:
     """Use this log until the connection ends. Raises LogReplaced, Unavailable."""
     if not await connection.fetchval(f"SELECT pg_try_advisory_lock_shared({_LOCK})"):
         raise Unavailable("the log is being imported or declared restored: start when that has ended")
-    found, _ = await connection.fetchrow(IDENTITY)
+    found, *_ = await connection.fetchrow(IDENTITY)
     if found.int != log_id.int:
         raise LogReplaced(f"the log is {found} now, and was {log_id} when this process began: start it again")
 

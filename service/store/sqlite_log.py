@@ -28,6 +28,7 @@ from service.store.log import (
     Row,
     Sending,
     Verdict,
+    excerpt_of,
     identity_of,
     unheard,
 )
@@ -66,6 +67,8 @@ _PAGE_OF_SUBJECT = """
                   WHERE subject_id = ? AND notification_id > ? ORDER BY subject_id, notification_id LIMIT ? OFFSET ?))
            || ',' || count(*) || ',' || coalesce(max(notification_id), 0) || ']' AS blob)
     FROM log WHERE subject_id = ? AND notification_id > ?"""
+_PLACED_OF_SUBJECT = f"{_OF_SUBJECT} OFFSET ?"
+_COUNT_OF_SUBJECT = "SELECT count(*), max(notification_id) FROM log WHERE subject_id = ? AND notification_id > ?"
 _BY_COMMAND = _ROW + "WHERE command_id = ?"
 _POSITION_AT = POSITION_AT.format(time="?")
 _COUNT = "SELECT count(*) FROM log WHERE tenant_id = ? AND notification_id > ?"
@@ -140,8 +143,10 @@ class SqliteLog:
         ((found,),) = await self._fetch(_PAGE_OF_SUBJECT, subject, after, limit, offset, subject, known.last)
         try:
             page, more, last = orjson.loads(found)
-        except orjson.JSONDecodeError:
-            raise UnreadableEvent(f"an event about {subject_id} is damaged: `ims audit verify` names it") from None
+        except orjson.JSONDecodeError:  # a content that is no text
+            rows = await self._rows(_PLACED_OF_SUBJECT, subject, after, limit, offset)
+            ((more, last),) = await self._fetch(_COUNT_OF_SUBJECT, subject, known.last)
+            return [excerpt_of(row) for row in rows], Counted(known.total + more, last or known.last)
         return [_excerpt(*row) for row in sorted(page)], Counted(known.total + more, last or known.last)
 
     async def position_at(self, at: datetime) -> int:

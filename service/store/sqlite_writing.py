@@ -4,10 +4,12 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from projections.leaves import microseconds_of
 from service.store.log import Entry, Identity, NotEmpty, Outcome, Redaction, Row, Verdict
+from service.store.redactions import Standing, check
 from service.store.sqlite_file import rollback
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -17,13 +19,15 @@ _KNOWN = "SELECT notification_id, recorded_at FROM log WHERE command_id = ?"
 _INSERT = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _REDACT = "UPDATE log SET state = ?, salt = ? WHERE notification_id = ? AND originator_id = ?"
 _IDENTIFIED = "UPDATE log_identity SET log_id = ?, restored = ?, formerly = ?"
+_STANDING = "SELECT notification_id, topic, state, tenant_id FROM log WHERE originator_id = ?"
 _INDEXES = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'log' AND sql IS NOT NULL"
 
 
 def append(
-    connection: sqlite3.Connection, entries: Sequence[Entry], redactions: Sequence[Redaction] = ()
+    connection: sqlite3.Connection, entries: Sequence[Entry], redactions: Sequence[Redaction] | None = None
 ) -> list[Outcome]:
-    """The redactions are of the aggregate of the one entry, and made only where that is new."""
+    """The redactions are of the aggregate of the one entry, which erases, and made only where that is new. Raises
+    NotAnErasure."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         position, at = connection.execute(_LAST).fetchone() or (0, 0)
@@ -33,9 +37,11 @@ def append(
         for entry in entries:
             outcome = _known(connection, entry)
             if outcome is None:
+                if redactions is not None:
+                    check(entry, redactions, partial(_standing, connection, entry))
+                    connection.executemany(_REDACT, [_rewritten(entry, redaction) for redaction in redactions])
                 position += 1
                 connection.execute(_INSERT, _values(entry, position, at))
-                connection.executemany(_REDACT, [_rewritten(entry, redaction) for redaction in redactions])
                 outcome = Outcome(Verdict.APPENDED, position, time_of(at))
                 at += 1
             outcomes.append(outcome)
@@ -44,6 +50,11 @@ def append(
         rollback(connection)
         raise
     return outcomes
+
+
+def _standing(connection: sqlite3.Connection, entry: Entry) -> Standing:
+    rows = connection.execute(_STANDING, (entry.originator_id.hex,))
+    return {position: (topic, state, tenant_id) for position, topic, state, tenant_id in rows}
 
 
 def _known(connection: sqlite3.Connection, entry: Entry) -> Outcome | None:

@@ -80,7 +80,7 @@ async def test_a_file_that_is_no_sound_log_leaves_the_store_empty(store: Setting
         lines[500] = row_line(row._replace(state=state, salt=salt, digest=sha256(salt + state).digest()))
 
     for change, problem in (
-        (altered, "position 900: its content does not have its digest"),
+        (altered, "event 900 altered: its content does not have its digest"),
         (swapped, "position 701 follows 699"),
         (missing, "position 601 follows 599"),
         (shortened, "1199 events, where 1200 were exported"),

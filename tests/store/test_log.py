@@ -10,8 +10,8 @@ import pytest
 from projections.documents import Document
 from projections.leaves import microseconds_of
 from service.audit.verify.contents import leaf_of_row
-from service.store.history import change_of, excerpt_of
-from service.store.log import Entry, Log, Outcome, Row, Verdict
+from service.store.history import change_of, folded
+from service.store.log import Entry, Log, Outcome, Row, Verdict, excerpt_of
 from service.store.mapper import UnreadableEvent
 from tests.domain.examples import TENANT
 from tests.store.engines import Engine, PostgresEngine, SqliteEngine, every
@@ -271,8 +271,9 @@ class TestLog:
     async def test_content_that_is_no_text_any_more_is_called_unreadable(self, engine: Engine, log: Log) -> None:
         await log.append([entry(A, 0)])
         await engine.sql(f"UPDATE log SET state = {NO_TEXT[type(engine)]} WHERE notification_id = 1")
+        assert [change.get("unreadable") for change in await told(log)] == [True], "its place is shown"
         with pytest.raises(UnreadableEvent):
-            await told(log)
+            folded(await log.stream(A))
 
     async def test_the_position_at_a_time_is_the_last_one_recorded_by_then(self, log: Log) -> None:
         moment, endless = timedelta(microseconds=1), datetime(2999, 12, 31, tzinfo=UTC)

@@ -55,7 +55,8 @@ class Derived:
         models, tree = states.get(READ_MODELS), states.get(TREE)
         if models is not None and not models.position and not names & tables_in(_made_by(self._engine, models)):
             models = None  # its row comes before its tables
-        statements = statements_of(self._engine, models and models.generation, tree and tree.generation)
+        generations_of = (None if one is None else one.generation for one in (models, tree))
+        statements = statements_of(self._engine, *generations_of)
         self._findings.add(Fault("SCHEMA_ALTERED", text) for text in await self._engine.misdefined(statements))
         self._findings.add(self._missing(names, states, signed=signed))
         self._findings.add(await self._of_another_log(states))

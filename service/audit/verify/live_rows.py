@@ -72,7 +72,7 @@ class LiveRows:
             await aggregates.every(done)
 
     async def _position(self) -> int:
-        state = await self._leases.state(FOLLOWER)
+        state = await self._leases.state(FOLLOWER) if self._compared else None
         return 0 if state is None else state.position
 
 

@@ -68,6 +68,8 @@ class Sampler:
 
     async def _faults(self, first: int, last: int) -> list[str]:
         rows = [row for row in await self._log.read(first - 1, self._rate) if row.position <= last]
+        if len(rows) <= last - first and (unreadable := await malformed(self._log)):
+            return [fault.text for fault in unreadable]
         leaves = {row.position: leaf_of_row(row) for row in rows}
         tree = await leaves_of_tree(self._tree.of_level, first, last)
         faults = await self._contents(rows)
