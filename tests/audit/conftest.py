@@ -10,6 +10,7 @@ import pytest
 from service.settings import Settings
 from tests.audit import stores
 from tests.audit.followed import make_followed
+from tests.audit.rich import make_rich
 from tests.servers.postgres import Postgres
 
 
@@ -61,3 +62,30 @@ def followed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
     postgres: Postgres = request.getfixturevalue("postgres")
     yield stores.postgres(postgres.create_database("copy", template=name), shutil.copytree(folder, tmp_path / "copy"))
     postgres.drop_database("copy")
+
+
+@pytest.fixture(scope="session")
+def rich_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = stores.sqlite(tmp_path_factory.mktemp("rich"))
+    asyncio.run(make_rich(store))
+    return store.data_dir
+
+
+@pytest.fixture(scope="session")
+def rich_database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    store = stores.postgres(postgres.create_database("rich"), tmp_path_factory.mktemp("rich"))
+    asyncio.run(make_rich(store))
+    yield "rich", store.data_dir
+    postgres.drop_database("rich")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def rich(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    """A store with a bit of everything."""
+    if request.param == "sqlite":
+        yield stores.sqlite(shutil.copytree(request.getfixturevalue("rich_file"), tmp_path / "rich"))
+        return
+    name, folder = request.getfixturevalue("rich_database")
+    postgres: Postgres = request.getfixturevalue("postgres")
+    yield stores.postgres(postgres.create_database("poor", template=name), shutil.copytree(folder, tmp_path / "rich"))
+    postgres.drop_database("poor")
