@@ -83,6 +83,7 @@ async def begin_anew_for_another_log(engine: Engine, leases: Leases) -> None:
     async with engine.database.transaction(durable=True) as rows:
         lease = await leases.reset(rows, lease, lease.generation + 1)
     await leases.release(lease)
+    await leases.forget_tables(FOLLOWER, [lease.generation])
     await engine.database.define(old.removal())
 
 

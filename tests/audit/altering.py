@@ -15,6 +15,9 @@ _COLUMNS_OF_POSTGRES: Final = """SELECT table_name::text, column_name::text, dat
     FROM information_schema.columns WHERE table_schema = 'ims' ORDER BY table_name, ordinal_position"""
 
 
+_IDS: Final = ("originator_id", "subject_id", "command_id", "log_id", "formerly")
+
+
 class Column(NamedTuple):
     """`base`: the table as it is called in every generation. `kind`: its type, as this database calls it."""
 
@@ -89,7 +92,7 @@ class Altering:
     def other(self, column: Column) -> str:
         """Another value of the column, as an expression."""
         name, kind = column.name, column.kind
-        if kind in ("uuid",):
+        if kind == "uuid":
             return "gen_random_uuid()"
         if kind == "boolean":
             return f"NOT {name}"
@@ -105,4 +108,4 @@ class Altering:
             return "lower(hex(randomblob(16)))"
         if kind == "text":
             return f"{name} || 'x'"
-        return f"1 - {name}" if name in ("deleted", "retired", "backdated", "restored") else f"{name} + 1"
+        return f"1 - {name}" if name in ("deleted", "retired", "backdated", "restored") else f"{name} + 1000"

@@ -1,5 +1,5 @@
-"""A store with a bit of everything: definitions, edits, attributes, comments, a deletion, commands with keys, members and
-whole aggregates that were erased, a declared restore, tables that are kept; followed to its end, with checkpoints."""
+"""A store with a bit of everything: definitions, edits, attributes, comments, a deletion, commands with keys, members
+and aggregates that were erased, a declared restore, tables that are kept; followed to its end, checkpoints made."""
 
 from itertools import count
 from typing import Any
