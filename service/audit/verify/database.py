@@ -33,15 +33,15 @@ async def verify_store(settings: Settings, keys: Sequence[Verifier], notes: Sequ
     patient = settings.model_copy(update={"database_timeout": STATEMENT_SECONDS})
     try:
         async with open_engine(patient, writing=False) as engine:
-            return await _verified(engine, keys, notes)
+            return await verify_engine(engine, keys, notes)
     except NotALog as error:
         findings = Findings()
         findings.add([Fault("LOG_CONTRADICTED", f"{error}: nothing else was looked at")])
         return Summary("a log that does not say which it is", 0, 0, 0), findings
 
 
-async def _verified(engine: Engine, keys: Sequence[Verifier], notes: Sequence[str]) -> tuple[Summary, Findings]:
-    """Where events have values that cannot be read, once more without them."""
+async def verify_engine(engine: Engine, keys: Sequence[Verifier], notes: Sequence[str]) -> tuple[Summary, Findings]:
+    """Of a store that is open. Where events have values that cannot be read, once more without them."""
     left_out: dict[int, Fault] = {}
     while True:
         findings = Findings(left_out.values())

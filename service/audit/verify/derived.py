@@ -162,8 +162,8 @@ class Derived:
         for follower, generation in await self._engine.database.fetch("SELECT follower, generation FROM keeping_times"):
             if (follower, generation) not in known:
                 found.append(f"keeping_times: generation {generation} of {follower} is not kept")
-        for follower, generation, position in await self._engine.database.fetch(
-            "SELECT follower, generation, position FROM applied_events"
+        for follower, generation, position, digest in await self._engine.database.fetch(
+            "SELECT follower, generation, position, digest FROM applied_events"
         ):
             state = states.get(follower)
             if state is None:
@@ -175,6 +175,10 @@ class Derived:
                 elif at != position:
                     text = f"kept_generations and applied_events: generation {generation} of {follower}"
                     found.append(f"{text} is at {at}, or at {position}")
+                elif (await self._engine.log.digests([position])).get(position, ("", b""))[1].hex() != digest:
+                    found.append(
+                        f"applied_events: the log does not hold what generation {generation} of {follower} had"
+                    )
             elif position != state.position:
                 found.append(f"applied_events says that {follower} is at {position}, followers at {state.position}")
         return [Fault("BOOKS_ALTERED", text) for text in found]
