@@ -176,9 +176,7 @@ class Derived:
                     text = f"kept_generations and applied_events: generation {generation} of {follower}"
                     found.append(f"{text} is at {at}, or at {position}")
                 elif (await self._engine.log.digests([position])).get(position, ("", b""))[1].hex() != digest:
-                    found.append(
-                        f"applied_events: the log does not hold what generation {generation} of {follower} had"
-                    )
+                    found.append(f"applied_events: generation {generation} of {follower} had another event")
             elif position != state.position:
                 found.append(f"applied_events says that {follower} is at {position}, followers at {state.position}")
         return [Fault("BOOKS_ALTERED", text) for text in found]
