@@ -12,6 +12,7 @@ from projections.read_models import FOLLOWER as READ_MODELS
 from projections.stream import FOLLOWER as PUBLISHER
 from service.parts import Parts
 from service.store.log import Log
+from service.store.mapper import UnreadableEvent
 
 FOLLOWERS: Final = (READ_MODELS, AUDIT_TREE, PUBLISHER)
 """Those that nobody goes on with where the log does not hold what they applied: what others left is begun anew."""
@@ -54,7 +55,10 @@ async def status_of(parts: Parts) -> dict[str, Any]:
 
 async def _with_lag(log: Log, state: FollowerState, head: int) -> dict[str, Any]:
     lag = max(0, head - state.position)
-    waiting = await log.read(state.position, 1) if lag else []
+    try:
+        waiting = await log.read(state.position, 1) if lag else []
+    except UnreadableEvent:  # what keeps the follower, too
+        waiting = []
     seconds = (datetime.now(UTC) - waiting[0].recorded_at).total_seconds() if waiting else 0.0
     return {
         "name": state.name,

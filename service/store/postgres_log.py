@@ -1,6 +1,7 @@
 """The log on PostgreSQL: appending is one call of a server-side function, on a connection that does nothing else."""
 
-from collections.abc import AsyncIterable, Collection, Sequence
+from collections.abc import AsyncIterable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -188,7 +189,8 @@ class PostgresLog:
     async def page_of_subject(
         self, subject_id: UUID, after: int, limit: int, offset: int, known: Counted = NONE_COUNTED
     ) -> tuple[list[Excerpt], Counted]:
-        rows = await self._postgres.fetch(_PAGE_OF_SUBJECT, subject_id, after, limit, offset, known.last)
+        with _told_in_time():
+            rows = await self._postgres.fetch(_PAGE_OF_SUBJECT, subject_id, after, limit, offset, known.last)
         *_, more, last = rows[0]
         counted = Counted(known.total + more, last or known.last)
         return [_excerpt(*row) for *row, _, _ in rows if row[0] is not None], counted
@@ -246,10 +248,17 @@ class PostgresLog:
         self._bells.ring(HEAD_CHANNEL, "")
 
     async def _rows(self, sql: str, *args: Any) -> list[Row]:
-        try:
+        with _told_in_time():
             return [_row(*row) for row in await self._postgres.fetch(sifted(sql, self._left_out), *args)]
-        except OverflowError:  # of the driver, for years that Python does not have
-            raise UnreadableEvent("an event has a time that cannot be told: `ims audit verify` names it") from None
+
+
+@contextmanager
+def _told_in_time() -> Iterator[None]:
+    """The driver has no years but those of Python."""
+    try:
+        yield
+    except OverflowError:
+        raise UnreadableEvent("an event has a time that cannot be told: `ims audit verify` names it") from None
 
 
 def _warnings_of(connection: Any) -> list[str]:

@@ -140,14 +140,18 @@ class SqliteLog:
         self, subject_id: UUID, after: int, limit: int, offset: int, known: Counted = NONE_COUNTED
     ) -> tuple[list[Excerpt], Counted]:
         subject = subject_id.hex
-        ((found,),) = await self._fetch(_PAGE_OF_SUBJECT, subject, after, limit, offset, subject, known.last)
         try:
+            ((found,),) = await self._fetch(_PAGE_OF_SUBJECT, subject, after, limit, offset, subject, known.last)
             page, more, last = orjson.loads(found)
+            return [_excerpt(*row) for row in sorted(page)], Counted(known.total + more, last or known.last)
         except orjson.JSONDecodeError:  # a content that is no text
             rows = await self._rows(_PLACED_OF_SUBJECT, subject, after, limit, offset)
             ((more, last),) = await self._fetch(_COUNT_OF_SUBJECT, subject, known.last)
             return [excerpt_of(row) for row in rows], Counted(known.total + more, last or known.last)
-        return [_excerpt(*row) for row in sorted(page)], Counted(known.total + more, last or known.last)
+        except (TypeError, ValueError, AttributeError, OverflowError, sqlite3.OperationalError) as error:
+            # Of a column that has another form than any event gives it: the rows name which.
+            await self._rows(_PLACED_OF_SUBJECT, subject, after, limit, offset)
+            raise error from None
 
     async def position_at(self, at: datetime) -> int:
         return int((await self._fetch(_POSITION_AT, microseconds_of(at)))[0][0])
