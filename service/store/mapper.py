@@ -34,7 +34,7 @@ _EVENTS: Final[Mapping[str, type[ActEvent]]] = {
     event.TOPIC: event
     for aggregate in AGGREGATES
     for event in vars(aggregate).values()
-    if isinstance(event, type) and issubclass(event, ActEvent) and event.__name__ != "Event"
+    if isinstance(event, type) and issubclass(event, ActEvent) and not event.TOPIC.endswith("Event")
 }
 """By topic. The library would import whatever module a topic names, also one that a file from elsewhere brought."""
 

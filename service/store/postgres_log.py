@@ -257,7 +257,7 @@ def _told_in_time() -> Iterator[None]:
     """The driver has no years but those of Python."""
     try:
         yield
-    except OverflowError:
+    except (OverflowError, ValueError):
         raise UnreadableEvent("an event has a time that cannot be told: `ims audit verify` names it") from None
 
 

@@ -68,9 +68,11 @@ class _Shape(NamedTuple):
 
 @lru_cache
 def _shape_of(kind: type[ActEvent]) -> _Shape:
-    """Of the annotations of the event's class."""
+    """Of the annotations of the event's class. What has a default there may be missing: it came later."""
     hints = {name: hint for name, hint in get_type_hints(kind).items() if get_origin(hint) is not ClassVar}
-    members = {name: _types(hint) for name, hint in hints.items() if name not in _OF_THE_ROW}
+    members = {
+        name: _types(hint) for name, hint in hints.items() if name not in _OF_THE_ROW and not hasattr(kind, name)
+    }
     return _Shape(members, itemgetter(*members), [one for one in _DEEPER.items() if one[0] in members], set())
 
 
