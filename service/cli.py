@@ -20,7 +20,8 @@ from service.projections_cli import projections
 from service.release import RELEASE
 from service.settings import InvalidSettings
 from service.store.feed import LogWentBack
-from service.store.log import InUse, LogReplaced, NoLog, NotALog, NotEmpty, RightMissing, Unsuitable
+from service.store.identity import NotALog
+from service.store.log import InUse, LogReplaced, NoLog, NotEmpty, RightMissing, Unsuitable
 from service.store.mapper import UnreadableEvent
 from service.store.migrations import SchemaTooNew
 from service.subscribers.entries import Altered, Hole, NotAllowed, WouldSpoil

@@ -65,7 +65,8 @@ class Closing(NamedTuple):
 
 
 def header_line(header: Header) -> bytes:
-    return _line({"format": FORMAT, "version": VERSION, **header._asdict()})
+    told = {name: value for name, value in header._asdict().items() if value is not ...}
+    return _line({"format": FORMAT, "version": VERSION, **told})
 
 
 def row_line(row: Row) -> bytes:

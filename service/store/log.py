@@ -26,6 +26,7 @@ from uuid import UUID
 from domain.moments import utc_text
 from projections.database import Unavailable
 from projections.leaves import Leaf
+from service.store.identity import Identity
 
 
 class Unreachable(Unavailable):
@@ -80,37 +81,12 @@ class NoLog(Exception):
     """There is none where one was to be; nothing was made there."""
 
 
-class NotAnErasure(Exception):
-    """Rows were to be rewritten otherwise than by taking away what the event that erases orders; nothing was done."""
-
-
-class NotALog(Exception):
-    """Rows were to be loaded that no log can hold together; nothing was loaded."""
-
-
 class InUse(Exception):
     """Another process is there that must not be."""
 
 
 class LogReplaced(Exception):
     """All that this process keeps in memory is of a log that is not there any more."""
-
-
-NOT_TOLD = UUID(int=0)
-"""Of a log that was declared restored by a release that did not write down which one it was before."""
-
-
-class Identity(NamedTuple):
-    """Which log this is. `restored`: whether it was declared restored from a backup; `formerly`: which one it was
-    before that, None where it never was. The two say the same, unless somebody changed one of them."""
-
-    log_id: UUID
-    restored: bool
-    formerly: UUID | None
-
-    @property
-    def contradicts(self) -> bool:
-        return self.restored != (self.formerly is not None)
 
 
 class Entry(NamedTuple):
@@ -131,17 +107,6 @@ class Verdict(IntEnum):
     APPENDED = 1
     CONFLICT = 2
     REPEATED = 3
-
-
-def identity_of(rows: Sequence[Sequence[Any]]) -> Identity:
-    """Of all rows that say it. Raises NotALog."""
-    if len(rows) != 1:
-        raise NotALog(f"log_identity has {len(rows)} rows, where it has exactly one")
-    log_id, restored, formerly = rows[0]
-    try:
-        return Identity(UUID(str(log_id)), bool(restored), None if formerly is None else UUID(str(formerly)))
-    except ValueError:
-        raise NotALog(f"log_identity says {log_id!r:.50}, formerly {formerly!r:.50}: one of them is no id") from None
 
 
 class Outcome(NamedTuple):

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,24 +13,21 @@ from projections.database import Unavailable
 from projections.leaves import Leaf
 from service.store.away import answering, available
 from service.store.bells import Bells
+from service.store.identity import NOT_TOLD, Identity, identity_of
 from service.store.ids import uuid_of
 from service.store.json_rows import json_rows
 from service.store.log import (
     NONE_COUNTED,
-    NOT_TOLD,
     Clocks,
     Counted,
     Entry,
     Excerpt,
-    Identity,
-    NotAnErasure,
     Outcome,
     Plain,
     Redaction,
     Row,
     Sending,
     Verdict,
-    identity_of,
     unheard,
 )
 from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS, sifted
@@ -38,6 +35,7 @@ from service.store.mapper import UnreadableEvent
 from service.store.postgres import Postgres
 from service.store.postgres_load import load
 from service.store.read_ahead import before_damage
+from service.store.redactions import NotAnErasure
 from service.store.session import SETTINGS
 
 HEAD_CHANNEL = "head"
@@ -191,9 +189,9 @@ class PostgresLog:
     ) -> tuple[list[Excerpt], Counted]:
         with _told_in_time():
             rows = await self._postgres.fetch(_PAGE_OF_SUBJECT, subject_id, after, limit, offset, known.last)
-        *_, more, last = rows[0]
-        counted = Counted(known.total + more, last or known.last)
-        return [_excerpt(*row) for *row, _, _ in rows if row[0] is not None], counted
+            *_, more, last = rows[0]
+            counted = Counted(known.total + more, last or known.last)
+            return [_excerpt(*row) for *row, _, _ in rows if row[0] is not None], counted
 
     async def position_at(self, at: datetime) -> int:
         return int((await self._postgres.fetch(_POSITION_AT, at))[0][0])
@@ -286,6 +284,8 @@ def _row(
     position: int, originator_id: UUID, version: int, topic: str, state: bytes | None, tenant_id: str,
     subject_id: UUID, recorded_at: datetime, command_id: UUID | None, salt: bytes | None, digest: bytes,
 ) -> Row:  # fmt: skip
+    if not MINYEAR < recorded_at.year < MAXYEAR:  # what the driver makes of the infinite ones
+        raise OverflowError
     # The driver's ids are of a class of its own, which neither the mapper nor orjson takes for a UUID.
     return Row(
         position, uuid_of(originator_id.int), version, topic, state, tenant_id, uuid_of(subject_id.int), recorded_at,

@@ -10,8 +10,13 @@ from uuid import UUID
 from domain.comment import Comment
 from domain.erasure import ALL, Erasing
 from domain.redaction import without
-from service.store.log import Entry, NotAnErasure, Redaction
+from service.store.log import Entry, Redaction
 from service.store.mapper import SALT_BYTES, UnreadableEvent, event_of, state_of
+
+
+class NotAnErasure(Exception):
+    """Rows were to be rewritten otherwise than by taking away what the event that erases orders; nothing was done."""
+
 
 ORDERS: Final = frozenset(kind.TOPIC for kind in Erasing.__subclasses__())
 _NOTHING: Final = ("", None, "")

@@ -12,16 +12,14 @@ import orjson
 
 from domain.moments import utc_text_of
 from projections.leaves import Leaf, microseconds_of
+from service.store.identity import NOT_TOLD, Identity, NotALog, identity_of
 from service.store.ids import uuid_from
 from service.store.log import (
     NONE_COUNTED,
-    NOT_TOLD,
     Clocks,
     Counted,
     Entry,
     Excerpt,
-    Identity,
-    NotALog,
     Outcome,
     Plain,
     Redaction,
@@ -29,7 +27,6 @@ from service.store.log import (
     Sending,
     Verdict,
     excerpt_of,
-    identity_of,
     unheard,
 )
 from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS, sifted

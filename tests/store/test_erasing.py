@@ -12,8 +12,9 @@ from domain.erasure import ALL, Fields
 from service.erasures import redactions_of
 from service.store.eraser import Eraser
 from service.store.history import told_of
-from service.store.log import Entry, Log, NotAnErasure, Outcome, Redaction, Verdict
+from service.store.log import Entry, Log, Outcome, Redaction, Verdict
 from service.store.mapper import entry_of, event_of
+from service.store.redactions import NotAnErasure
 from tests.domain.examples import attribute_set, deleted, edited, erased, reported, restored
 from tests.store.engines import Engine, every
 from tests.store.events import births, entry

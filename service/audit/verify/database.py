@@ -20,7 +20,8 @@ from service.audit.verify.trust import Claims, Trust
 from service.engines import Engine, open_engine
 from service.progress import progress
 from service.settings import Settings
-from service.store.log import Log, NotALog, Plain
+from service.store.identity import NotALog
+from service.store.log import Log, Plain
 
 MAX_HOLE: Final = 1_000_000
 """Positions that may be missing at once; what comes after more of them is not looked at."""

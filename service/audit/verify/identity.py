@@ -7,7 +7,7 @@ from service.audit.checkpoint import origin_of
 from service.audit.checkpoints import Checkpoints
 from service.audit.notes import NoteInvalid, Verifier
 from service.audit.verify.findings import Fault, Findings
-from service.store.log import NOT_TOLD, Identity
+from service.store.identity import NOT_TOLD, Identity
 
 
 async def kept_keys(checkpoints: Checkpoints, findings: Findings) -> list[Verifier]:
