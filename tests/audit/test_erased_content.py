@@ -75,7 +75,7 @@ async def test_what_an_order_left_cannot_be_changed(
     for old, new in ((b'\\"NEW\\"', b'\\"OLD\\"'), (b"IncidentErased", b"IncidentEdited")):
         assert old in content
         (tmp_path / "changed").write_bytes(content.replace(old, new))
-        with pytest.raises(ExportDamaged, match="position 1: its content does not have its digest"):
+        with pytest.raises(ExportDamaged, match="event 1 altered: its content does not have its digest"):
             await imported(elsewhere, tmp_path / "changed")
 
 

@@ -248,7 +248,7 @@ async def test_a_history_has_a_row_for_each_changed_field(api: Api) -> None:
     shown = rows(answer)
     assert list(shown[0]) == [
         "position", "occ_lock", "at", "by", "user_id", "what", "comment_id", "field", "from", "to",
-        "to_version", "erased", "fields", "reason",
+        "to_version", "erased", "fields", "reason", "unreadable",
     ]  # fmt: skip
     wanted = [
         (str(change["position"]), change["what"], field, cell(values.get("from")), cell(values.get("to")))
