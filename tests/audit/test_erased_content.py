@@ -72,10 +72,12 @@ async def test_what_an_order_left_cannot_be_changed(
     incident = await one.report(description=SECRET)
     await erase(one, incident["id"], ["description"])
     content = await exported(store, tmp_path / "export")
-    for old, new in ((b'\\"NEW\\"', b'\\"OLD\\"'), (b"IncidentErased", b"IncidentEdited")):
+    no_digest, no_order = "event 1 altered: its content does not have its digest", "event 2: .* edits is missing"
+    tried = ((b'\\"NEW\\"', b'\\"OLD\\"', no_digest), (b"IncidentErased", b"IncidentEdited", no_order))
+    for old, new, told in tried:
         assert old in content
         (tmp_path / "changed").write_bytes(content.replace(old, new))
-        with pytest.raises(ExportDamaged, match="event 1 altered: its content does not have its digest"):
+        with pytest.raises(ExportDamaged, match=told):
             await imported(elsewhere, tmp_path / "changed")
 
 
