@@ -131,9 +131,10 @@ async def _open_files(settings: Settings, *, writing: bool = False) -> AsyncIter
     make_folder(path.parent)
     if writing and path.parent == settings.data_dir:  # any other folder may hold what is not the service's
         close_folder(path.parent)
-    appended = DatabaseFile(path, "FULL")
-    kept = DatabaseFile(path, "FULL")  # a writer of its own: the log's is within a transaction at any time
-    derived = DatabaseFile(settings.read_models_path, "NORMAL")
+    timeout = settings.database_timeout
+    appended = DatabaseFile(path, "FULL", timeout)
+    kept = DatabaseFile(path, "FULL", timeout)  # a writer of its own: the log's is within a transaction at any time
+    derived = DatabaseFile(settings.read_models_path, "NORMAL", timeout)
 
     async def look() -> list[Finding]:
         return [await appended.read(look_at_log)]

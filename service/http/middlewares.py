@@ -19,6 +19,7 @@ from service.http.statuses import INTERNAL, BadRequest, Failure, MethodNotAllowe
 from service.parts import Parts
 from service.randomness import random_trace_id
 from service.rate_limit import RateLimit
+from service.store.turns import ASKING
 
 API = "/v1/"
 
@@ -46,8 +47,10 @@ def every_request(parts: Parts, cors: Cors, trace_of: Callable[[web.Request], st
             if path.startswith(API) or path == API[:-1]:
                 identity = parts.authenticator.remembered(request.headers.get(hdrs.AUTHORIZATION))
                 request[IDENTITY] = identity or await _sign_in(request, parts)
+                tenant_id = request[IDENTITY].tenant_id
+                ASKING.set(tenant_id)
                 if not parts.rate_limit.off:
-                    await _be_within(parts.rate_limit, request[IDENTITY].tenant_id)
+                    await _be_within(parts.rate_limit, tenant_id)
             response = await handler(request)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the log the cause
             known = _of_the_router(error) if isinstance(error, web.HTTPException) else failure_of(error)

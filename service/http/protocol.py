@@ -19,6 +19,8 @@ MAX_LINE: Final = 8190
 """Bytes of the request line."""
 MAX_HEADERS: Final = 128
 """Headers of a request."""
+READING: Final = frozenset({"GET", "HEAD"})
+"""Methods that change nothing: of no use to a client that has left."""
 ALL_HEADERS: Final = 2
 """Times what one header may have: as much as all of a request have together."""
 
@@ -114,6 +116,13 @@ class Protocol(web.RequestHandler):
         super().__init__(*arguments, **options)
         self._failures = failures
         self._parser: Any = HeadParser(self._parser, ALL_HEADERS * self.max_field_size)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """A read ends with its client; what changes something goes on, and its outcome is known to the log."""
+        request, handling = self._current_request, self._task_handler
+        super().connection_lost(exc)
+        if request is not None and request.method in READING and handling is not None:
+            handling.cancel()
 
     def handle_error(
         self,

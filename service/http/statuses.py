@@ -21,7 +21,7 @@ from service.auth.challenge import INSUFFICIENT_SCOPE, challenge
 from service.auth.errors import KeysUnreachable, RoleMissing, ScopeMissing, Unauthenticated
 from service.commands import CommandErased, Contended, ContentErased, KeyReused
 from service.freshness import NotFresh
-from service.store.log import ClockBehind, OutcomeUnknown, Overloaded, WritesRefused
+from service.store.log import ClockBehind, OutcomeUnknown, Overloaded, TookTooLong, WritesRefused
 from service.store.mapper import UnreadableEvent
 
 INTERNAL: Final = "INTERNAL"
@@ -86,7 +86,7 @@ CODES: Final[dict[str, str]] = {
     "TOKEN_MISSING": "401: the request carries no bearer token",
     "TYPE_INVALID": "400: a value of another type is needed",
     "TYPE_UNSUPPORTED": "415: the body is not JSON, or compressed in a way that is not taken",
-    "UNAVAILABLE": "503: the database cannot be reached; nothing was changed",
+    "UNAVAILABLE": "503: the database cannot be reached, or took too long to read; nothing was changed",
     "URI_TOO_LONG": "414: the request line is over 8190 bytes",
     "VERSION_UNKNOWN": "400: the incident has no such version; the message gives the range",
     "WRONG_PATH": "400: this body belongs to another path, which the message names",
@@ -203,6 +203,7 @@ _PLAIN: Final[dict[type[Exception], tuple[int, str, str]]] = {
     ),
     WritesRefused: (503, "DATABASE_UNSUITABLE", "Nothing is recorded: the database is not as it must be. Reads go on."),
     OutcomeUnknown: (503, "OUTCOME_UNKNOWN", "Whether the write was recorded could not be found out in time."),
+    TookTooLong: (503, "UNAVAILABLE", "The database did not answer in time: ask for less, or try again."),
     Unavailable: (503, "UNAVAILABLE", "The database cannot be reached."),
 }
 

@@ -3,7 +3,8 @@
 Unavailable (of projections)     the database cannot be reached; nothing or something may have happened
 ├── Unreachable                  not even a connection: certainly nothing has happened
 │   └── ReadOnly                 the server that is there takes no writes
-└── RightMissing                 the database's user may not do this, until it is given the right (again)
+├── RightMissing                 the database's user may not do this, until it is given the right (again)
+└── TookTooLong                  a read took longer than it may; it was stopped
 OutcomeUnknown                   whether the event was recorded could not be found out in time
 Conflict                         another event took this version: decide again
 Repeated                         the log knows this command already
@@ -39,6 +40,10 @@ class ReadOnly(Unreachable):
 
 class RightMissing(Unavailable):
     """The database refused what its user has no right to; nothing was changed by it."""
+
+
+class TookTooLong(Unavailable):
+    """A read was not answered in time, and stopped."""
 
 
 class WritesRefused(Exception):

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -18,6 +18,8 @@ from service.store.threads import Threads
 
 READERS = 4
 """Threads that read one file."""
+READ_SECONDS = 5.0
+"""How long a tenant's read may take, the wait for a thread included, unless it is told otherwise."""
 BUSY_SECONDS = 5.0
 """How long a statement waits for another process's lock."""
 WRITE_AHEAD_PAUSE_SECONDS = 0.01
@@ -36,14 +38,18 @@ _Result = TypeVar("_Result")
 
 
 class DatabaseFile:
-    """One file: a writer thread, reader threads, a connection for each."""
+    """One file: a writer thread, reader threads, a connection for each.
 
-    def __init__(self, path: Path, synchronous: Literal["FULL", "NORMAL"]) -> None:
+    `timeout`: seconds that a tenant's read may take. A read that nobody waits for any more is interrupted.
+    """
+
+    def __init__(self, path: Path, synchronous: Literal["FULL", "NORMAL"], timeout: float = READ_SECONDS) -> None:
         self.path = path
         self._synchronous = synchronous
         self._writer = Threads(1, f"{path.stem}-writer")
-        self._readers = Threads(READERS, f"{path.stem}-reader")
+        self._readers = Threads(READERS, f"{path.stem}-reader", self._interrupt, timeout)
         self._local = threading.local()
+        self._by_thread: dict[int, sqlite3.Connection] = {}
         self._connections: list[sqlite3.Connection] = []
         self._opened: tuple[int, int] | None = None
         """Which file it is, once there is a connection; None for one that can be made again."""
@@ -68,6 +74,7 @@ class DatabaseFile:
             await self.write(lambda connection: connection.execute(f"PRAGMA synchronous = {self._synchronous}"))
 
     async def read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Raises TookTooLong."""
         return await self._run(self._readers, work)
 
     async def scrub(self) -> None:
@@ -108,6 +115,12 @@ class DatabaseFile:
 
         return await threads.run(job)
 
+    def _interrupt(self, thread: int) -> None:
+        connection = self._by_thread.get(thread)
+        if connection is not None:
+            with suppress(sqlite3.ProgrammingError):  # it has just been closed
+                connection.interrupt()
+
     def _look(self) -> None:
         """Raises Unavailable where another file than the one that was opened is at its place, or none."""
         if self._opened is not None and _which(self.path) != self._opened:
@@ -125,6 +138,7 @@ class DatabaseFile:
     def _disconnect(self) -> None:
         connection, self._local.connection = getattr(self._local, "connection", None), None
         if connection is not None:
+            del self._by_thread[threading.get_ident()]
             self._connections.remove(connection)
             connection.close()
 
@@ -145,7 +159,7 @@ class DatabaseFile:
             connection.execute("PRAGMA secure_delete = ON")  # what is erased is written over with zeros
             if self._synchronous == "FULL":
                 self._opened = _which(self.path)
-            self._local.connection = connection
+            self._local.connection = self._by_thread[threading.get_ident()] = connection
             self._connections.append(connection)
         return connection
 
