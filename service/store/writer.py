@@ -1,4 +1,5 @@
-"""Group commit: whatever waits is committed in one transaction, each command with a result of its own.
+"""Group commit: whatever waits is committed in one transaction, each command with a result of its own. Where more wait
+than one transaction takes, tenants take turns.
 
 While one group is being synced the next gathers; a lone command is not delayed by a timer. When the outcome of a commit
 is not known, the same group is sent again until it is, or until the deadline.
@@ -17,9 +18,10 @@ from service.store.feed import Feed
 from service.store.gate import Gate
 from service.store.log import Conflict, Entry, Log, Outcome, OutcomeUnknown, Overloaded, Repeated, Unreachable, Verdict
 from service.store.mapper import entry_of
+from service.store.turns import Lines
 
 MAX_WAITING = 10_000
-"""Commands that may wait for the log in one process."""
+"""Commands that may wait for the log in one process; beyond that the tenant of which most wait is refused."""
 MAX_GROUP = 256
 """Events in one transaction."""
 RETRY_SECONDS = 0.1
@@ -65,7 +67,7 @@ class Writer:
         self._timeout = timeout
         self._grouped = grouped
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[Waiting] = deque()
+        self._queue: Lines[Waiting] = Lines()
         self._untold: deque[Waiting] = deque()
         """Who may still have to be told that the deadline is there, oldest first."""
         self._timer: asyncio.TimerHandle | None = None
@@ -79,18 +81,28 @@ class Writer:
         """
         if self.gate.refused is not None:
             self.gate.check()
-        if len(self._queue) >= MAX_WAITING or self._closing:
-            raise Overloaded(f"{len(self._queue)} commands wait for the log")
+        if self._closing:
+            raise Overloaded("the writer ends")
+        if len(self._queue) >= MAX_WAITING:
+            self._make_room(event.tenant_id)
         loop = self._loop
         waiting = Waiting(
             event, entry_of(event, repeatable=repeatable), loop.time() + self._timeout, loop.create_future()
         )
-        self._queue.append(waiting)
+        self._queue.put(event.tenant_id, waiting)
         self._wanted.set()
         self._untold.append(waiting)
         if self._timer is None:
             self._timer = loop.call_at(waiting.deadline, self._expire)
         return await waiting.done
+
+    def _make_room(self, tenant_id: str) -> None:
+        """Raises Overloaded for a tenant of which no other has more that wait; else one of that other's is refused."""
+        most = self._queue.longest()
+        full = f"{len(self._queue)} commands wait for the log"
+        if self._queue.of(tenant_id) >= self._queue.of(most):
+            raise Overloaded(full)
+        self._queue.drop_last(most).refuse(Overloaded(full))
 
     def _expire(self) -> None:
         """One timer for all: they have the same time-out, so whoever came first is first to be told."""
@@ -108,7 +120,7 @@ class Writer:
                 continue
             group = self._gather()
             began, size = self._loop.time(), len(group)
-            waited = began - (group[0].deadline - self._timeout)
+            waited = began - (min(waiting.deadline for waiting in group) - self._timeout)
             try:
                 await self._commit(group)
             except Exception as error:  # noqa: BLE001 - told to those who wait
@@ -127,19 +139,20 @@ class Writer:
 
     def _gather(self) -> list[Waiting]:
         group: list[Waiting] = []
-        later: list[Waiting] = []
+        later: list[tuple[str, Waiting]] = []
         aggregates, commands = set(), set()
-        while self._queue and len(group) < MAX_GROUP:
-            waiting = self._queue.popleft()
+        while len(group) < MAX_GROUP and (found := self._queue.take()) is not None:
+            waiting = found[1]
             entry = waiting.entry
             if entry.originator_id.int in aggregates or entry.command_id in commands:
-                later.append(waiting)
+                later.append(found)
                 continue
             group.append(waiting)
             aggregates.add(entry.originator_id.int)
             if entry.command_id is not None:
                 commands.add(entry.command_id)
-        self._queue.extendleft(reversed(later))
+        for tenant_id, waiting in reversed(later):
+            self._queue.put_back(tenant_id, waiting)
         return group
 
     async def _commit(self, group: list[Waiting]) -> None:

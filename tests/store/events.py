@@ -10,8 +10,10 @@ from service.store.mapper import entry_of
 from tests.domain.examples import ANN, BREACH, event
 
 
-def happening(id: UUID, version: int, command: UUID | None = None, name: str = "Breach") -> ActEvent:
-    by = ANN._replace(command_id=command or uuid4())
+def happening(
+    id: UUID, version: int, command: UUID | None = None, name: str = "Breach", tenant: str = ANN.tenant_id
+) -> ActEvent:
+    by = ANN._replace(command_id=command or uuid4(), tenant_id=tenant)
     if version == 0:
         fields: dict[str, Any] = {"details": {**BREACH, "name": name}, "attributes": {}, "originator_topic": "Incident"}
         return event(Incident.IncidentReported, id, 0, by, **fields)

@@ -85,6 +85,30 @@ async def test_the_queue_is_bounded(log: Log) -> None:
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
+async def test_a_tenant_with_many_commands_does_not_hold_up_anothers(log: Log) -> None:
+    flood = [happening(uuid4(), 0) for _ in range(2 * MAX_GROUP)]
+    results = await in_one_go(log, *flood, happening(A, 0, tenant="rival"), happening(B, 0, tenant="rival"))
+    assert outcomes(results[:1] + results[-2:]) == [1, 2, 4]
+    assert all(isinstance(result, Recorded) for result in results)
+
+
+async def test_who_floods_is_refused_and_nobody_else(log: Log) -> None:
+    writer = Writer(log, Feed(log), 60)
+    waiting = [asyncio.create_task(writer.append(happening(A, 0), repeatable=False)) for _ in range(MAX_WAITING)]
+    await asyncio.sleep(0)
+    rival = asyncio.create_task(writer.append(happening(B, 0, tenant="rival"), repeatable=False))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await waiting[-1]
+    with pytest.raises(Overloaded):
+        await writer.append(happening(A, 0), repeatable=False)
+    assert (writer.waiting, rival.done()) == (MAX_WAITING, False)
+    waiting.append(rival)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
 async def test_a_writer_that_closes_takes_no_more_and_finishes_what_waits(engine: Engine) -> None:
     async with engine.log() as log:
         feed = Feed(log)
