@@ -22,6 +22,8 @@ class AttributeSchema(Kept):
         super().__init__("", "")
         self.types: dict[str, AttributeType] = {}
         self.retired: set[str] = set()
+        self.active: dict[str, AttributeType] = {}
+        """Those of the types that are not retired: few, however many names there ever were."""
 
     class Event(Kept.Event, ActEvent):
         TOPIC = "AttributeEvent"
@@ -40,6 +42,7 @@ class AttributeSchema(Kept):
         def apply(self, schema: "AttributeSchema") -> None:
             schema.tenant_id = self.tenant_id
             schema.types[self.name] = AttributeType(self.type)
+            schema.active[self.name] = schema.types[self.name]
             schema.retired.discard(self.name)
 
         def changes(self) -> dict[str, Json]:
@@ -51,6 +54,7 @@ class AttributeSchema(Kept):
         def apply(self, schema: "AttributeSchema") -> None:
             schema.tenant_id = self.tenant_id
             schema.types[self.name] = AttributeType(self.type)
+            schema.active.pop(self.name, None)
             schema.retired.add(self.name)
 
         def changes(self) -> dict[str, Json]:
@@ -68,8 +72,7 @@ class AttributeSchema(Kept):
         """What may be set: the tenant's own over the deployment's defaults, without the retired."""
         if not self.types and not self.retired:  # as with most tenants
             return defaults
-        merged = {**defaults, **self.types}
-        return {name: kind for name, kind in merged.items() if name not in self.retired}
+        return {**{name: kind for name, kind in defaults.items() if name not in self.retired}, **self.active}
 
     def define(self, act: Act, name: str, kind: str, defaults: Definitions) -> None:
         """Raises Invalid, Taken where the name is in use, LimitReached."""

@@ -46,7 +46,7 @@ class Aggregates:
             return aggregate
         self.misses += 1
         after = -1 if aggregate is None else aggregate.version
-        return folded(await self._log.stream(id, after), aggregate)
+        return await folded(await self._log.stream(id, after), aggregate)
 
     def remembered(self, id: UUID) -> Any:
         """The aggregate to look at, not to change, where it is in the cache; else None."""

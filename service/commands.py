@@ -19,6 +19,7 @@ from service.aggregates import Aggregates
 from service.definitions import TenantDefinitions
 from service.store.history import fold_of, folded, told_of
 from service.store.log import Conflict, Log, Repeated
+from service.store.slices import in_slices
 from service.store.writer import Writer
 
 MAX_DECISIONS = 100
@@ -140,7 +141,7 @@ class Commands:
             raise Absent
         if any(row.state is None for row in rows):
             raise ContentErased
-        incident = folded(rows)
+        incident = await folded(rows)
         if not isinstance(incident, Incident):
             raise Absent
         if any(incident.details[member] is None for member in OF_INCIDENT if member in incident.details):
@@ -172,7 +173,7 @@ class Commands:
         row = await self._log.by_command(act.command_id)
         if row is None:
             return None
-        facts = [told_of(row) for row in await self._log.stream(row.originator_id)]
+        facts = [told_of(one) async for one in in_slices(await self._log.stream(row.originator_id))]
         known = [fact for fact in facts if fact.position <= row.position]
         rewritten = {position for fact in facts[len(known) :] for position in _rewritten_by(fact)}
         if any(isinstance(fact, Erased) or fact.position in rewritten for fact in known):
@@ -180,7 +181,7 @@ class Commands:
         if known[-1].event.request_digest != act.request_digest:  # type: ignore[union-attr]
             raise KeyReused
         await self._log.confirm()
-        return Done(fold_of(known), row.position)
+        return Done(await fold_of(known), row.position)
 
     async def explain(self, refusal: Refused, id: UUID) -> None:
         """A client whose lock is stale gets what was changed since, to recover in one round trip."""

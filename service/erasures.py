@@ -17,6 +17,7 @@ from service.store.eraser import Eraser
 from service.store.history import fold_of, told_of
 from service.store.log import Conflict, Log, Redaction, Repeated
 from service.store.mapper import recorded_of, sealed
+from service.store.slices import in_slices
 
 
 class Erasures:
@@ -35,10 +36,10 @@ class Erasures:
             return before
         async with self._aggregates.lane(id):
             for _ in range(MAX_DECISIONS):
-                facts = [told_of(row) for row in await self._log.stream(id)]
-                redactions, redacted = redactions_of(facts, fields)
+                facts = [told_of(row) async for row in in_slices(await self._log.stream(id))]
+                redactions, redacted = await redactions_of(facts, fields)
                 try:
-                    aggregate = fold_of(facts)
+                    aggregate = await fold_of(facts)
                     if not isinstance(aggregate, kind) or aggregate.tenant_id != act.tenant_id:
                         raise Absent
                     decide(aggregate, redacted)
@@ -70,10 +71,10 @@ class Erasures:
         return before
 
 
-def redactions_of(facts: Sequence[Fact], fields: Fields) -> tuple[list[Redaction], dict[str, str]]:
+async def redactions_of(facts: Sequence[Fact], fields: Fields) -> tuple[list[Redaction], dict[str, str]]:
     """What becomes of these events, and the same as the event that erases tells it."""
     redactions, redacted = [], {}
-    for fact in facts:
+    async for fact in in_slices(facts):
         if isinstance(fact, Erased) or isinstance(fact.event, Erasing):
             continue
         if fields == ALL:

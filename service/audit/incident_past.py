@@ -40,7 +40,7 @@ class IncidentPast:
         newest = rows[-1].originator_version
         if version is not None and version != newest:
             raise self._unknown(f"has no version {version}, its newest is {newest}")
-        return _state(rows)
+        return await _state(rows)
 
     async def as_of(self, at: datetime) -> Document:
         """The incident as what was recorded by then made it."""
@@ -48,7 +48,7 @@ class IncidentPast:
         by_then = [row for row in rows if row.recorded_at <= at]
         if not by_then:
             raise self._unknown(f"was not reported before {utc_text(rows[0].recorded_at)}")
-        return _state(by_then)
+        return await _state(by_then)
 
     async def difference(self, before: int, after: int) -> dict[str, Json]:
         """Each member that differs between two versions, as `{"from": old, "to": new}`."""
@@ -71,7 +71,7 @@ class IncidentPast:
         return Unknown(f"incident {self._id} {problem}")
 
 
-def _state(rows: Sequence[Row]) -> Document:
+async def _state(rows: Sequence[Row]) -> Document:
     """As the API shows it, and whether it was deleted. `erased`: the members whose content was erased, or `all`."""
     facts = [told_of(row) for row in rows]
     events = [fact for fact in facts if isinstance(fact, Recorded)]
@@ -79,7 +79,7 @@ def _state(rows: Sequence[Row]) -> Document:
         last = rows[-1]
         left = {"id": str(last.originator_id), "updated_at": utc_text(last.recorded_at), "tenant_id": last.tenant_id}
         return {**left, "occ_lock": last.originator_version, "erased": ALL}
-    incident = fold_of(events)
+    incident = await fold_of(events)
     state = {**incident_document(incident), "deleted": incident.deleted}
     flat = {**state, **{ATTRIBUTES + name: value for name, value in incident.attributes.items()}}
     erased = {member for fact in events for member in fact.event.erased if flat.get(member) is None}

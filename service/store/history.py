@@ -13,6 +13,7 @@ from projections.documents import Document
 from service.store.ids import uuid_from
 from service.store.log import Excerpt, Log, Plain, Row
 from service.store.mapper import NewerEvent, UnreadableEvent, event_of, recorded, recorded_of
+from service.store.slices import in_slices
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _R = TypeVar("_R")
@@ -42,22 +43,23 @@ def _place_of(row: Row, *, damaged: bool = False) -> Erased:
     )  # fmt: skip
 
 
-def folded(rows: Iterable[Row], aggregate: Kept | None = None) -> Any:
-    """The aggregate after these events, or None where there is neither. Raises UnreadableEvent, also where they do not
-    follow each other."""
-    return fold_of([told_of(row) for row in rows], aggregate)
+async def folded(rows: Iterable[Row], aggregate: Kept | None = None) -> Any:
+    """The aggregate after these events, or None where there is neither. Nobody else may have the aggregate meanwhile:
+    it is changed. Raises UnreadableEvent, also where they do not follow each other."""
+    return await fold_of(map(told_of, rows), aggregate)
 
 
-def fold_of(facts: Sequence[Fact], aggregate: Kept | None = None) -> Any:
+async def fold_of(facts: Iterable[Fact], aggregate: Kept | None = None) -> Any:
     """The same of facts."""
-    try:
-        return fold(facts, aggregate)
-    except Exception as error:
-        last = facts[-1].position
-        raise UnreadableEvent(
-            f"the events of the aggregate that has event {last} do not follow each other ({type(error).__name__}): "
-            "`ims audit verify` names what was altered"
-        ) from error
+    async for fact in in_slices(facts):
+        try:
+            aggregate = fold((fact,), aggregate)
+        except Exception as error:
+            raise UnreadableEvent(
+                f"event {fact.position} does not follow those of its aggregate before it ({type(error).__name__}): "
+                "`ims audit verify` names what was altered"
+            ) from error
+    return aggregate
 
 
 def change_of(excerpt: Excerpt) -> Document:
@@ -107,4 +109,4 @@ class LogHistory:
 
     async def before(self, originator_id: UUID, version: int) -> Sequence[Fact]:
         """Raises Unavailable, NewerEvent."""
-        return [shown_of(row) for row in await self._log.stream(originator_id, upto=version - 1)]
+        return [shown_of(row) async for row in in_slices(await self._log.stream(originator_id, upto=version - 1))]

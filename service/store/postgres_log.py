@@ -37,6 +37,7 @@ from service.store.postgres_load import load
 from service.store.read_ahead import before_damage
 from service.store.redactions import NotAnErasure
 from service.store.session import SETTINGS
+from service.store.slices import in_slices
 
 HEAD_CHANNEL = "head"
 
@@ -247,7 +248,9 @@ class PostgresLog:
 
     async def _rows(self, sql: str, *args: Any) -> list[Row]:
         with _told_in_time():
-            return [_row(*row) for row in await self._postgres.fetch(sifted(sql, self._left_out), *args)]
+            return [
+                _row(*row) async for row in in_slices(await self._postgres.fetch(sifted(sql, self._left_out), *args))
+            ]
 
 
 @contextmanager

@@ -45,7 +45,7 @@ FIELDS: Any = ["attributes", "description", "name"]
 async def _erase(build: Building, id: Any, fields: Any) -> None:
     """By order, as the service does it."""
     facts = [told_of(row) for row in await build.engine.log.stream(id)]
-    redactions, redacted = redactions_of(facts, fields)
+    redactions, redacted = await redactions_of(facts, fields)
     aggregate = fold(facts)
     aggregate.erase(BOB, fields, REASON, redacted, None)
     (event,) = aggregate.collect_events()

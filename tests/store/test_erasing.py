@@ -26,7 +26,7 @@ NAME = ["name"]
 async def ordered(log: Log, fields: Fields = NAME, version: int | None = None) -> tuple[Entry, list[Redaction]]:
     """The event that erases these of A, in its next version, and what it leaves of the events before it."""
     rows = await log.stream(A)
-    redactions, redacted = redactions_of([told_of(row) for row in rows], fields)
+    redactions, redacted = await redactions_of([told_of(row) for row in rows], fields)
     order = erased(rows[-1].originator_version + 1 if version is None else version, fields, redacted)
     vars(order)["originator_id"] = A
     return entry_of(order, repeatable=False), redactions

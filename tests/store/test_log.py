@@ -273,7 +273,7 @@ class TestLog:
         await engine.sql(f"UPDATE log SET state = {NO_TEXT[type(engine)]} WHERE notification_id = 1")
         assert [change.get("unreadable") for change in await told(log)] == [True], "its place is shown"
         with pytest.raises(UnreadableEvent):
-            folded(await log.stream(A))
+            await folded(await log.stream(A))
 
     async def test_the_position_at_a_time_is_the_last_one_recorded_by_then(self, log: Log) -> None:
         moment, endless = timedelta(microseconds=1), datetime(2999, 12, 31, tzinfo=UTC)
