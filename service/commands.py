@@ -16,6 +16,7 @@ from domain.event import Act, Fact, Kept, Recorded
 from domain.incident import Incident
 from domain.moments import utc_text
 from service.aggregates import Aggregates
+from service.crowd import Crowd
 from service.definitions import TenantDefinitions
 from service.store.history import fold_of, folded, told_of
 from service.store.log import Conflict, Log, Repeated
@@ -56,23 +57,29 @@ class Done(NamedTuple, Generic[A]):
 
 class Commands:
     def __init__(self, log: Log, writer: Writer, aggregates: Aggregates, definitions: TenantDefinitions) -> None:
-        self._log, self._writer = log, writer
+        self._log, self._writer, self._crowd = log, writer, Crowd()
         self._aggregates, self._definitions = aggregates, definitions
 
     async def create(self, act: Act, make: Callable[[Definitions], A]) -> Done[A]:
-        """`make` gives the new aggregate, or refuses.
+        """`make` gives the new aggregate, or refuses. Raises Overloaded, too, and what appending raises.
 
         It is not cached: most that are new are not changed next, and thousands of them in memory cost every request
         (the garbage collector and the processor's cache) a fifth of its time.
         """
-        if act.request_digest and (before := await self.repeated(act)) is not None:
-            return before
+        tenant_id = act.tenant_id
+        if not self._crowd.may_enter(tenant_id):
+            await self._crowd.turn(tenant_id)
         try:
-            known = self._definitions.remembered(act.tenant_id)
-            aggregate = make(await self._definitions.of(act.tenant_id) if known is None else known)
-        except Refused:
-            aggregate = make(await self._definitions.of(act.tenant_id, fresh=True))
-        return await self._record(act, aggregate)
+            if act.request_digest and (before := await self.repeated(act)) is not None:
+                return before
+            try:
+                known = self._definitions.remembered(tenant_id)
+                aggregate = make(await self._definitions.of(tenant_id) if known is None else known)
+            except Refused:
+                aggregate = make(await self._definitions.of(tenant_id, fresh=True))
+            return await self._record(act, aggregate)
+        finally:
+            self._crowd.leave(tenant_id)
 
     async def change(
         self,
@@ -84,8 +91,24 @@ class Commands:
     ) -> Done[A]:
         """`decide` calls one command method of the aggregate; `default` makes the aggregate that has no events yet.
 
-        Raises what it refuses; Absent where the tenant has no such aggregate; Contended; and what appending raises.
+        Raises what it refuses; Absent where the tenant has no such aggregate; Contended, Overloaded; and what appending
+        raises.
         """
+        if not self._crowd.may_enter(act.tenant_id):
+            await self._crowd.turn(act.tenant_id)
+        try:
+            return await self._changed(act, kind, id, decide, default)
+        finally:
+            self._crowd.leave(act.tenant_id)
+
+    async def _changed(
+        self,
+        act: Act,
+        kind: type[A],
+        id: UUID,
+        decide: Callable[[A, Definitions], None],
+        default: Callable[[], A] | None,
+    ) -> Done[A]:
         if act.request_digest and (before := await self.repeated(act)) is not None:
             return before
         fresh = False
