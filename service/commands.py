@@ -20,7 +20,7 @@ from service.crowd import Crowd
 from service.definitions import TenantDefinitions
 from service.store.history import fold_of, folded, told_of
 from service.store.log import Conflict, Log, Repeated
-from service.store.slices import in_slices
+from service.store.slices import each
 from service.store.writer import Writer
 
 MAX_DECISIONS = 100
@@ -196,7 +196,7 @@ class Commands:
         row = await self._log.by_command(act.command_id)
         if row is None:
             return None
-        facts = [told_of(one) async for one in in_slices(await self._log.stream(row.originator_id))]
+        facts = await each(told_of, await self._log.stream(row.originator_id))
         known = [fact for fact in facts if fact.position <= row.position]
         rewritten = {position for fact in facts[len(known) :] for position in _rewritten_by(fact)}
         if any(isinstance(fact, Erased) or fact.position in rewritten for fact in known):

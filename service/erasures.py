@@ -17,7 +17,7 @@ from service.store.eraser import Eraser
 from service.store.history import fold_of, told_of
 from service.store.log import Conflict, Log, Redaction, Repeated
 from service.store.mapper import recorded_of, sealed
-from service.store.slices import in_slices
+from service.store.slices import each, in_slices
 
 
 class Erasures:
@@ -36,7 +36,7 @@ class Erasures:
             return before
         async with self._aggregates.lane(id):
             for _ in range(MAX_DECISIONS):
-                facts = [told_of(row) async for row in in_slices(await self._log.stream(id))]
+                facts = await each(told_of, await self._log.stream(id))
                 redactions, redacted = await redactions_of(facts, fields)
                 try:
                     aggregate = await fold_of(facts)

@@ -13,7 +13,7 @@ from projections.documents import Document
 from service.store.ids import uuid_from
 from service.store.log import Excerpt, Log, Plain, Row
 from service.store.mapper import NewerEvent, UnreadableEvent, event_of, recorded, recorded_of
-from service.store.slices import in_slices
+from service.store.slices import each, in_slices
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _R = TypeVar("_R")
@@ -109,4 +109,4 @@ class LogHistory:
 
     async def before(self, originator_id: UUID, version: int) -> Sequence[Fact]:
         """Raises Unavailable, NewerEvent."""
-        return [shown_of(row) async for row in in_slices(await self._log.stream(originator_id, upto=version - 1))]
+        return await each(shown_of, await self._log.stream(originator_id, upto=version - 1))

@@ -37,7 +37,7 @@ from service.store.postgres_load import load
 from service.store.read_ahead import before_damage
 from service.store.redactions import NotAnErasure
 from service.store.session import SETTINGS
-from service.store.slices import in_slices
+from service.store.slices import each
 
 HEAD_CHANNEL = "head"
 
@@ -248,9 +248,7 @@ class PostgresLog:
 
     async def _rows(self, sql: str, *args: Any) -> list[Row]:
         with _told_in_time():
-            return [
-                _row(*row) async for row in in_slices(await self._postgres.fetch(sifted(sql, self._left_out), *args))
-            ]
+            return await each(_row_of, await self._postgres.fetch(sifted(sql, self._left_out), *args))
 
 
 @contextmanager
@@ -294,6 +292,10 @@ def _row(
         position, uuid_of(originator_id.int), version, topic, state, tenant_id, uuid_of(subject_id.int), recorded_at,
         uuid_of(command_id.int) if command_id else None, salt, digest,
     )  # fmt: skip
+
+
+def _row_of(row: Sequence[Any]) -> Row:
+    return _row(*row)
 
 
 def _excerpt(

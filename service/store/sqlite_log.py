@@ -32,7 +32,7 @@ from service.store.log import (
 from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS, sifted
 from service.store.mapper import UnreadableEvent
 from service.store.read_ahead import before_damage
-from service.store.slices import in_slices
+from service.store.slices import each
 from service.store.sqlite_away import code_of
 from service.store.sqlite_file import DatabaseFile, rollback
 from service.store.sqlite_forms import malformed
@@ -201,7 +201,7 @@ class SqliteLog:
         self.log_id, self.restored, _ = await self.identity()
 
     async def _rows(self, sql: str, *args: Any) -> list[Row]:
-        return [_row(row) async for row in in_slices(await self._fetch(sql, *args))]
+        return await each(_row, await self._fetch(sql, *args))
 
     async def _fetch(self, sql: str, *args: Any) -> list[Any]:
         sql = sifted(sql, self._left_out)
