@@ -151,6 +151,9 @@ class Connections:
             except BaseException:
                 connection.terminate()
                 raise
+        if self._closed:
+            connection.terminate()
+            raise Unreachable("closed")
         return connection
 
     async def _turn(self, tenant_id: str) -> Any:

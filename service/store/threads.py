@@ -81,7 +81,7 @@ class Threads:
         return result
 
     def shutdown(self) -> None:
-        """Returns when all that was to be done is done."""
+        """Returns when all that was to be done is done, or has been interrupted."""
         self._ended = True
         if self._timer is not None:
             self._timer.cancel()
@@ -89,7 +89,15 @@ class Threads:
         for _ in started:
             self._given.put(None)
         for thread in started:
+            self._join(thread)
+
+    def _join(self, thread: Thread) -> None:
+        if self._interrupt is None:
             thread.join()
+        while thread.is_alive():
+            thread.join(INTERRUPT_PAUSE_SECONDS)
+            if thread.is_alive() and thread.ident is not None and self._interrupt is not None:
+                self._interrupt(thread.ident)
 
     def _give(self, job: _Job) -> None:
         with self._lock:

@@ -104,6 +104,15 @@ async def test_a_tenants_read_has_a_deadline_and_then_its_place_is_free(opened: 
                     """The machine is busy."""
 
 
+async def test_what_is_closed_waits_for_no_read(opened: Opened) -> None:
+    async with opened(timeout=60) as database:
+        endless = [asked_by(tenant, database, ENDLESS) for tenant in ("one", "two")]
+        await asyncio.sleep(0.05)
+    async with asyncio.timeout(30):
+        outcomes = await asyncio.gather(*endless, return_exceptions=True)
+    assert all(isinstance(outcome, Unavailable) for outcome in outcomes)
+
+
 async def test_a_connection_outlives_what_was_stopped_and_nothing_is_doubted(postgres_dsn: str) -> None:
     lost: list[str] = []
     database = Postgres(postgres_dsn, SCHEMA, 1, 0.3)
