@@ -9,6 +9,7 @@ from pydantic_settings import NoDecode
 from domain.attribute_types import MAX_DEFINITIONS, AttributeType, is_attribute_name
 from service.claim_path import ClaimPath
 from service.database_url import normal
+from service.server_url import split
 from service.streams.address import parse
 
 OWN_PATHS = frozenset(
@@ -61,6 +62,12 @@ def _redis(value: str) -> str:
     return value.strip()
 
 
+def _collector(value: str) -> str:
+    if "@" in value:  # what the exporter cannot take apart, it shows whole
+        split(value, (), {})
+    return value
+
+
 ListOf = Annotated[tuple[_T, ...], NoDecode, BeforeValidator(_split)]
 """Separated by commas."""
 Words = ListOf[str]
@@ -71,3 +78,4 @@ ClaimPathText = Annotated[str, AfterValidator(lambda value: ClaimPath(value).tex
 BasePath = Annotated[str, AfterValidator(_beneath)]
 DatabaseUrl = Annotated[str, AfterValidator(_engine)]
 RedisUrl = Annotated[str, AfterValidator(_redis)]
+CollectorUrl = Annotated[str, AfterValidator(_collector)]

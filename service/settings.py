@@ -13,6 +13,7 @@ from service.database_url import is_postgres, sqlite_file
 from service.setting_types import (
     BasePath,
     ClaimPathText,
+    CollectorUrl,
     DatabaseUrl,
     Definitions,
     ListOf,
@@ -192,7 +193,7 @@ class Settings(BaseSettings):
     )
     shutdown_timeout: float = Field(8.0, gt=0, le=60, description="Seconds that requests in flight have on SIGTERM.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
-    otlp_endpoint: str = Field(
+    otlp_endpoint: CollectorUrl = Field(
         "",
         validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
         description="Where traces are sent, by OTLP over HTTP (`http://collector:4318`); empty: there are none.",
@@ -250,7 +251,12 @@ def load_settings(**others: Any) -> Settings:
     except ValidationError as error:
         lines = []
         for fault in error.errors():
-            name = "".join(f"IMS_{part}".upper() for part in fault["loc"][:1])
+            name = "".join(_variable(str(part)) for part in fault["loc"][:1])
             text = fault["msg"].removeprefix("Value error, ")  # the library's word, which helps nobody
             lines.append(f"{name}: {text}" if name else text)
         raise InvalidSettings("\n".join(lines)) from None
+
+
+def _variable(field: str) -> str:
+    """As it stands in the environment; what has an alias is known by that."""
+    return field if field.startswith("OTEL_") else f"IMS_{field}".upper()

@@ -138,7 +138,7 @@ class RenewedKeys(ABC):
         try:
             ring = await self.fetch()
         except (OSError, ValueError, aiohttp.ClientError) as error:
-            text = str(error) or type(error).__name__
+            text = _told(error)
             if text != self.error:
                 log.warning("keys cannot be renewed", source=self.name, error=text, kept=len(self.ring or ()))
             self.error = text
@@ -207,6 +207,8 @@ class Issuer(RenewedKeys):
 
     async def _discover(self) -> str:
         match orjson.loads(await self._get(self._issuer.rstrip("/") + DISCOVERY_PATH)):
+            case {"issuer": self._issuer, "jwks_uri": str(url)} if "@" in url:
+                raise ValueError("the discovery document's jwks_uri holds a user or a password")
             case {"issuer": self._issuer, "jwks_uri": str(url)}:
                 return url
             case {"issuer": self._issuer}:
@@ -221,10 +223,22 @@ class Issuer(RenewedKeys):
             raise ValueError("not started")
         async with self._session.get(url, allow_redirects=False) as response:
             if response.status != 200:
-                raise ValueError(f"{url} answered {response.status}")
+                raise ValueError(f"{_shown(url)} answered {response.status}")
             text = bytearray()
             async for chunk in response.content.iter_any():
                 text += chunk
                 if len(text) > MAX_DOCUMENT:
-                    raise ValueError(f"{url} answered more than {MAX_DOCUMENT} bytes")
+                    raise ValueError(f"{_shown(url)} answered more than {MAX_DOCUMENT} bytes")
             return bytes(text)
+
+
+def _told(error: Exception) -> str:
+    """Addresses are shown here; those that are none, the library would show whole."""
+    if isinstance(error, aiohttp.InvalidURL):
+        return "the address of the keys is not a URL"
+    return str(error) or type(error).__name__
+
+
+def _shown(url: str) -> str:
+    """Without its query, where some providers have a key."""
+    return url.partition("?")[0].partition("#")[0]

@@ -78,3 +78,8 @@ def _require_issuer(name: str) -> None:
 def _require_url(variable: str, value: str) -> None:
     if not value.startswith(("https://", "http://")):
         raise InvalidSettings(f"{variable}: begin with https:// or http://")
+    if "@" in value:  # wherever it stands: a reserved character in a password makes a path of the rest
+        raise InvalidSettings(
+            f"{variable}: holds a user or a password, and addresses of keys are shown; leave it out, and write an @ "
+            "that belongs to a path as %40"
+        )

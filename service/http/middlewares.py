@@ -1,7 +1,8 @@
 """What every request passes: a trace id, who asks, the time it took, and an answer for every error."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
@@ -22,6 +23,7 @@ from service.rate_limit import RateLimit
 from service.store.turns import ASKING
 
 API = "/v1/"
+_NONE: Final[Sequence[str]] = ()
 
 _UNFORESEEN = Failure(500, "The service failed.", [{"code": INTERNAL, "message": "see its log"}])
 _propagator = TraceContextTextMapPropagator()
@@ -45,8 +47,9 @@ def every_request(parts: Parts, cors: Cors, trace_of: Callable[[web.Request], st
         try:
             path = request.path
             if path.startswith(API) or path == API[:-1]:
-                identity = parts.authenticator.remembered(request.headers.get(hdrs.AUTHORIZATION))
-                request[IDENTITY] = identity or await _sign_in(request, parts)
+                signed = request.headers.getall(hdrs.AUTHORIZATION, _NONE)
+                identity = parts.authenticator.remembered(signed[0]) if len(signed) == 1 else None
+                request[IDENTITY] = identity or await _sign_in(signed, parts)
                 tenant_id = request[IDENTITY].tenant_id
                 ASKING.set(tenant_id)
                 if not parts.rate_limit.off:
@@ -63,11 +66,11 @@ def every_request(parts: Parts, cors: Cors, trace_of: Callable[[web.Request], st
     return answer
 
 
-async def _sign_in(request: web.Request, parts: Parts) -> Identity:
-    """All of the API, unknown paths too, is for those with a token."""
-    if len(request.headers.getall(hdrs.AUTHORIZATION, [])) > 1:
+async def _sign_in(signed: Sequence[str], parts: Parts) -> Identity:
+    """All of the API, unknown paths too, is for those with a token. `signed`: each Authorization header."""
+    if len(signed) > 1:
         raise malformed("The request carries several Authorization headers.")
-    return await parts.authenticator.authenticate(request.headers.get(hdrs.AUTHORIZATION))
+    return await parts.authenticator.authenticate(signed[0] if signed else None)
 
 
 async def _be_within(limit: RateLimit, tenant_id: str) -> None:

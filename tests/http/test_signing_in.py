@@ -58,6 +58,17 @@ async def test_a_header_that_is_none_is_an_invalid_request(api: Api) -> None:
     assert told(answer) == ("invalid_request", None)
 
 
+async def test_two_headers_are_refused_even_where_either_is_known(api: Api) -> None:
+    good = api.authorization["Authorization"]
+    for path in (PATH, at(ABSENT_ID), "/v1/events", "/v1/nowhere"):
+        assert (await api.get(path)).status in (200, 404)  # from now on it is known
+        for first, second in ((good, good), (good, "Bearer x"), ("Bearer x", good), (good, ""), ("", good)):
+            headers = [("Authorization", first), ("Authorization", second)]
+            answer = await api.get(path, authorized=False, headers=headers)
+            answer.refused(401, "TOKEN_INVALID")
+            assert told(answer) == ("invalid_request", None)
+
+
 async def test_a_token_that_is_not_taken_is_told_why(serve: Serve, issuer: OidcIssuer) -> None:
     api = await serve(oidc_issuer=issuer.url, oidc_audience=AUDIENCE)
     refused: list[tuple[dict[str, Any], str]] = [
