@@ -14,13 +14,15 @@ from aiohttp.http_exceptions import HttpProcessingError
 from domain.errors import Fault
 from domain.event import Json
 from service.http.answers import JSON
+from service.http.inflating import Damaged, TooMuch, inflated
 from service.http.statuses import BadRequest
 
 MAX_BODY: Final = 2**20
 """Bytes of a request's body, decompressed."""
 
 COMPRESSIONS: Final = "gzip, deflate"
-ENCODINGS: Final = frozenset({*COMPRESSIONS.split(", "), "identity", ""})
+COMPRESSED: Final = frozenset(COMPRESSIONS.split(", "))
+ENCODINGS: Final = COMPRESSED | {"identity", ""}
 ACCEPTED: Final = {"Accept-Encoding": COMPRESSIONS}
 """What a 415 for the encoding answers (RFC 9110, 12.5.3)."""
 
@@ -38,28 +40,17 @@ async def read_json(request: web.Request, timeout: float, *, nullable: bool) -> 
     """
     if not request.body_exists:
         return None
-    encodings = request.headers.getall("Content-Encoding", ())
-    if encodings and ", ".join(encodings).lower() not in ENCODINGS:
-        raise BadRequest(fault_of_encoding(), 415, ACCEPTED)
-    try:
-        if request.content.is_eof():  # it came with the head, as most do: nothing to wait for
-            data = request.content.read_nowait()
-            if len(data) > MAX_BODY:
-                raise _too_large()
-        else:
-            async with asyncio.timeout(timeout):
-                data = await request.read()
-    except TimeoutError:
-        raise BadRequest(Fault("REQUEST_TIMEOUT", f"the body must arrive within {timeout:g} s"), 408, _CLOSE) from None
-    except web.HTTPRequestEntityTooLarge:
-        raise _too_large() from None
-    except (web.RequestPayloadError, HttpProcessingError):
-        raise BadRequest(Fault("BODY_INVALID", "the body cannot be read"), headers=_CLOSE) from None
+    encoding = _encoding_of(request)
+    data = await _received(request, timeout)
     if not data:
         return None
     content_type = request.headers.get("Content-Type")
     if content_type not in (None, JSON) and not _JSON_TYPES.fullmatch(content_type):
         raise BadRequest(Fault("TYPE_UNSUPPORTED", "send application/json"), 415)
+    if encoding in COMPRESSED:
+        data = await _unpacked(data, encoding)
+        if not data:
+            return None
     value = parse(data)
     if value is None and nullable:
         return None
@@ -68,9 +59,40 @@ async def read_json(request: web.Request, timeout: float, *, nullable: bool) -> 
     return value
 
 
-def fault_of_encoding() -> Fault:
-    """That the body is compressed in a way that is not taken here."""
-    return Fault("TYPE_UNSUPPORTED", f"send the body as it is, or in one of {COMPRESSIONS}", "Content-Encoding")
+def _encoding_of(request: web.Request) -> str:
+    encodings = request.headers.getall("Content-Encoding", ())
+    encoding = ", ".join(encodings).lower() if encodings else ""
+    if encoding not in ENCODINGS:
+        fault = Fault("TYPE_UNSUPPORTED", f"send the body as it is, or in one of {COMPRESSIONS}", "Content-Encoding")
+        raise BadRequest(fault, 415, ACCEPTED)
+    return encoding
+
+
+async def _received(request: web.Request, timeout: float) -> bytes:
+    try:
+        if request.content.is_eof():  # it came with the head, as most do: nothing to wait for
+            data = request.content.read_nowait()
+            if len(data) > MAX_BODY:
+                raise _too_large()
+            return data
+        async with asyncio.timeout(timeout):
+            return await request.read()
+    except TimeoutError:
+        raise BadRequest(Fault("REQUEST_TIMEOUT", f"the body must arrive within {timeout:g} s"), 408, _CLOSE) from None
+    except web.HTTPRequestEntityTooLarge:
+        raise _too_large() from None
+    except (web.RequestPayloadError, HttpProcessingError):
+        raise BadRequest(Fault("BODY_INVALID", "the body cannot be read"), headers=_CLOSE) from None
+
+
+async def _unpacked(data: bytes, encoding: str) -> bytes:
+    """In a thread: a mebibyte takes milliseconds, in which the interpreter can do something else."""
+    try:
+        return await asyncio.to_thread(inflated, data, encoding, MAX_BODY)
+    except TooMuch:
+        raise _too_large() from None
+    except Damaged as error:
+        raise BadRequest(Fault("BODY_INVALID", f"the body cannot be read: {error}")) from None
 
 
 def _too_large() -> BadRequest:

@@ -1,15 +1,13 @@
 """What the HTTP parser refuses is answered in the form of all failures, and nothing that was sent gets into the log."""
 
 import re
-from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp import web
-from aiohttp.http_exceptions import BadHttpMessage, ContentEncodingError, LineTooLong
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD
 
 from service.http.answers import failure
-from service.http.bodies import ACCEPTED, fault_of_encoding
 from service.http.entrance import ENTRANCE
 from service.http.failure_log import FailureLog
 from service.parts import PARTS
@@ -30,7 +28,6 @@ _REQUEST_LINE: Final = re.compile(rb"[A-Z]+ ")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}):")
 _TOO_MANY: Final = "Too many headers"
 _INVALID: Final = "not HTTP as it is taken here; percent-encode what is not ASCII in an address, as in q=Z%C3%BCrich"
-_NOTHING: Final[Mapping[str, str]] = {}
 
 
 class TooLong(BadHttpMessage):
@@ -51,6 +48,8 @@ class HeadParser:
         self._parser, self._feed, self._limit = parser, parser.feed_data, limit
         self.message_consumed = parser.message_consumed
         self._body: Any = EMPTY_PAYLOAD
+        self._ended = True
+        """Whether all that comes belongs to a head: the last body's end was in something that came before."""
         self._head = 0
         """Bytes of a head that is not complete yet."""
         self._line, self._length = b"", 0
@@ -72,11 +71,14 @@ class HeadParser:
         if messages:
             if self._head + len(data) > self._limit and any(_size_of(head) > self._limit for head, _ in messages):
                 raise TooLong(431)
-            self._body, self._head = messages[-1][1], 0
-        elif self._body.is_eof():
+            body = self._body = messages[-1][1]
+            self._head, self._ended = 0, body is EMPTY_PAYLOAD or body.is_eof()
+        elif self._ended:
             self._head += len(data)
             if self._head > self._limit:
                 raise TooLong(431)
+        else:
+            self._ended = self._body.is_eof()
         if data.endswith(b"\r\n\r\n"):
             self._line, self._length = b"", 0
         else:
@@ -134,14 +136,11 @@ class Protocol(web.RequestHandler):
         if status >= 500 or request.writer.output_size:
             return super().handle_error(request, status, exc, message)
         trace_id = random_trace_id()
-        error, headers = {"code": "REQUEST_INVALID", "message": _INVALID}, _NOTHING
+        error = {"code": "REQUEST_INVALID", "message": _INVALID}
         if isinstance(exc, TooLong):
             status, error = exc.status, _too_long(exc, self.max_field_size)
-        elif isinstance(exc, ContentEncodingError):  # the library looks for what unpacks it before anything is asked
-            fault, status, headers = fault_of_encoding(), 415, ACCEPTED
-            error = {"code": fault.code, "message": fault.message, "field": "Content-Encoding"}
         self._failures.malformed(status, error["code"], trace_id)
-        response = failure(status, "The request is not valid.", [error], trace_id, headers)
+        response = failure(status, "The request is not valid.", [error], trace_id, {})
         response.force_close()
         return response
 
@@ -171,10 +170,11 @@ class Runner(web.AppRunner):
         server = await super()._make_server()
         entrance, settings = self.app[ENTRANCE], self.app[PARTS].settings
         limits = {"max_line_size": MAX_LINE, "max_field_size": settings.max_header_size, "max_headers": MAX_HEADERS}
+        options = limits | {"auto_decompress": False}  # the parser would unpack before anybody knows who sends
         return _Server(
             entrance.open(server.request_handler),
             request_factory=server.request_factory,
             handler_cancellation=server.handler_cancellation,
             failures=FailureLog(self.app[PARTS].repeats),
-            **(server._kwargs | limits),  # noqa: SLF001 - aiohttp has no public way to name the protocol's class
+            **(server._kwargs | options),  # noqa: SLF001 - aiohttp has no public way to name the protocol's class
         )

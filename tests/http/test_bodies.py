@@ -2,13 +2,17 @@
 
 import asyncio
 import gzip
+import threading
 import zlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import orjson
+import pytest
 
 from service.http.bodies import MAX_BODY
-from tests.http.api import PATH, Api, at, incident
+from service.http.inflating import TooMuch, inflated
+from tests.http.api import ABSENT_ID, PATH, Api, at, incident
 from tests.http.conftest import Serve
 from tests.http.engines import both_engines
 
@@ -129,12 +133,78 @@ async def test_a_small_body_that_unpacks_to_a_large_one_is_refused(api: Api) -> 
     (await api.post(PATH, data=bomb, headers={"Content-Encoding": "gzip"})).refused(413, "BODY_TOO_LARGE")
 
 
-async def test_a_body_that_cannot_be_unpacked_is_refused(api: Api) -> None:
+async def test_a_body_that_cannot_be_unpacked_is_refused(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     packed = gzip.compress(BODY)
-    for data in (BODY, packed[: len(packed) // 2], packed[:-8] + b"\0" * 8):
-        answer = await api.post(PATH, data=data, headers={"Content-Encoding": "gzip"})
-        assert answer.status == 400, data
-        assert answer.code in ("BODY_INVALID", "JSON_INVALID")
+    damaged = {
+        "gzip": (
+            BODY, packed[: len(packed) // 2], packed[:-8] + b"\0" * 8, packed[:-1], packed + b"x", zlib.compress(BODY),
+            packed + packed[:-1], b"\x1f\x8b", gzip.compress(b"") * 100, bytes(1000), b"\0",
+        ),
+        "deflate": (BODY, packed, zlib.compress(BODY)[:-1], zlib.compress(BODY) + b"x", b"x", b"\x78"),
+    }  # fmt: skip
+    for encoding, bodies in damaged.items():
+        for data in bodies:
+            for authorized, refusal in ((True, (400, "BODY_INVALID")), (False, (401, "TOKEN_MISSING"))):
+                headers = {"Content-Encoding": encoding}
+                answer = await api.post(PATH, data=data, headers=headers, authorized=authorized)
+                assert (answer.status, answer.code) == refusal, (encoding, data)
+    assert [record for record in caplog.records if record.exc_info] == []
+    assert (await api.ids()) == []
+
+
+async def test_what_is_written_in_other_ways_is_unpacked_too(api: Api) -> None:
+    raw = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    half = len(BODY) // 2
+    for encoding, data in (
+        ("deflate", raw.compress(BODY) + raw.flush()),
+        ("deflate", zlib.compress(BODY, 0)),
+        ("gzip", gzip.compress(BODY[:half]) + gzip.compress(b"") + gzip.compress(BODY[half:])),
+    ):
+        assert (await api.post(PATH, data=data, headers={"Content-Encoding": encoding})).status == 201
+    id = (await api.report())["id"]
+    assert (await api.delete(at(id), data=gzip.compress(b""), headers={"Content-Encoding": "gzip"})).status == 200
+
+
+async def test_nothing_is_unpacked_before_somebody_has_signed_in_and_then_beside_the_loop(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpack, where = zlib.decompressobj, list[threading.Thread]()
+
+    def unpacking(*arguments: Any, **options: Any) -> Any:
+        where.append(threading.current_thread())
+        return unpack(*arguments, **options)
+
+    monkeypatch.setattr(zlib, "decompressobj", unpacking)
+    packed = {"gzip": gzip.compress(BODY), "deflate": zlib.compress(BODY)}
+    for encoding, data in packed.items():
+        for path in (PATH, at(ABSENT_ID), "/v1/nowhere", "/livez", "/status", "/nowhere"):
+            answer = await api.post(path, data=data, headers={"Content-Encoding": encoding}, authorized=False)
+            assert answer.status in (401, 404, 405)
+        answer = await api.post(
+            PATH, data=data, headers=[("Content-Encoding", encoding), ("Authorization", "Bearer x")]
+        )
+        assert answer.status == 401
+    assert where == []
+    for encoding, data in packed.items():
+        assert (await api.post(PATH, data=data, headers={"Content-Encoding": encoding})).status == 201
+    assert len(where) == len(packed)
+    assert threading.main_thread() not in where
+
+
+async def test_who_has_no_token_is_told_so_whatever_the_body_is_packed_with(api: Api) -> None:
+    for encoding in ("br", "zstd", "gzip", "deflate", "compress", "x", "br, gzip"):
+        answer = await api.post(PATH, data=BODY, headers={"Content-Encoding": encoding}, authorized=False)
+        answer.refused(401, "TOKEN_MISSING")
+
+
+def test_no_more_than_the_limit_is_ever_unpacked() -> None:
+    for encoding, data in (("gzip", gzip.compress(bytes(100))), ("deflate", zlib.compress(bytes(100)))):
+        assert inflated(data, encoding, 100) == bytes(100)
+        for limit in (0, 1, 99):
+            with pytest.raises(TooMuch):
+                inflated(data, encoding, limit)
+    with pytest.raises(TooMuch):
+        inflated(gzip.compress(bytes(60)) * 2, "gzip", 100)
 
 
 async def test_a_body_that_does_not_arrive_in_time_is_given_up(serve: Serve) -> None:

@@ -1,15 +1,21 @@
 """What is hardly HTTP, or comes too slowly: refused or cut, never a 500 and never waited for without end."""
 
 import asyncio
+from collections import deque
 from time import monotonic
 
 import pytest
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_parser import HttpRequestParser
 
+from service.http.protocol import HeadParser, TooLong
 from tests.http.api import PATH, Api
 from tests.http.conftest import Serve
 
 PATIENCE = 5.0
 KEEP_ALIVE = 0.3
+HEAD = 1_000
+"""Bytes of a whole head."""
 
 
 async def exchange(api: Api, sent: bytes, *, end: bool = False) -> bytes:
@@ -152,3 +158,14 @@ async def test_headers_that_come_drop_by_drop_do_not_keep_a_connection(serve: Se
     finally:
         dripping.cancel()
         writer.close()
+
+
+async def test_the_end_of_a_long_body_is_not_taken_for_a_head_and_an_endless_head_is() -> None:
+    loop = asyncio.get_running_loop()
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {10 * HEAD}\r\n\r\n".encode()
+    for pieces in ([head, bytes(10 * HEAD)], [head, bytes(5 * HEAD), bytes(5 * HEAD)], [head + bytes(10 * HEAD)]):
+        parser = HeadParser(HttpRequestParser(BaseProtocol(loop), loop, 2**20), HEAD)
+        for piece in (*pieces, *pieces):  # and a second request after the first
+            parser.feed_data(piece)
+        with pytest.raises(TooLong):
+            deque(map(parser.feed_data, (b"GET / HTTP/1.1\r\nHost: x\r\n", *[b"A: b\r\n"] * HEAD)), maxlen=0)
