@@ -56,6 +56,14 @@ class Aggregates:
             self._cache.move_to_end(id.int)
         return aggregate
 
+    async def belongs(self, id: UUID, tenant_id: str) -> bool:
+        """Whether it is an aggregate of this tenant. Of another's it is asked as of one that never was, so that nobody
+        is told by the time it takes which of the two it is."""
+        aggregate = self._cache.get(id.int)
+        if aggregate is not None and aggregate.tenant_id == tenant_id:
+            return True
+        return await self._log.tenant_of(id) == tenant_id
+
     async def look(self, id: UUID, *, fresh: bool = False) -> Any:
         """The same to look at, not to change: it stays in the cache."""
         if not fresh and (remembered := self.remembered(id)) is not None:

@@ -111,6 +111,8 @@ class Commands:
     ) -> Done[A]:
         if act.request_digest and (before := await self.repeated(act)) is not None:
             return before
+        if default is None and not await self._aggregates.belongs(id, act.tenant_id):
+            raise Absent  # before its lane is taken: another tenant's commands wait for nothing here
         fresh = False
         async with self._aggregates.lane(id):
             for _ in range(MAX_DECISIONS):
@@ -148,6 +150,8 @@ class Commands:
 
     async def incident(self, tenant_id: str, id: UUID) -> Incident:
         """The incident as the log has it now, to look at. Raises Absent where the tenant has none or it is deleted."""
+        if not await self._aggregates.belongs(id, tenant_id):
+            raise Absent
         for fresh in (False, True):
             incident = await self._aggregates.look(id, fresh=fresh)
             if isinstance(incident, Incident) and incident.tenant_id == tenant_id and not incident.deleted:
@@ -159,9 +163,9 @@ class Commands:
 
         Raises Absent where the tenant has no such incident, ContentErased.
         """
-        rows = await self._log.stream(id, upto=version)
-        if not rows or rows[0].tenant_id != tenant_id:
+        if not await self._aggregates.belongs(id, tenant_id):
             raise Absent
+        rows = await self._log.stream(id, upto=version)
         if any(row.state is None for row in rows):
             raise ContentErased
         incident = await folded(rows)

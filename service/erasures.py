@@ -34,6 +34,8 @@ class Erasures:
         """
         if (before := await self._repeated(act)) is not None:
             return before
+        if not await self._aggregates.belongs(id, act.tenant_id):
+            raise Absent
         async with self._aggregates.lane(id):
             for _ in range(MAX_DECISIONS):
                 facts = await each(told_of, await self._log.stream(id))

@@ -110,8 +110,11 @@ async def _versions(call: Call, *wanted: int) -> dict[int, Found]:
 
 async def _erased(call: Call) -> bool:
     """Whether it was an incident of this tenant, though there is nothing of it any more."""
-    first = await call.parts.log.of_subject(call.id(), 0, 1)
-    return bool(first) and (first[0].tenant_id, first[0].topic) == (call.tenant_id, Incident.IncidentReported.TOPIC)
+    log, id = call.parts.log, call.id()
+    if await log.tenant_of(id) != call.tenant_id:
+        return False
+    first = await log.of_subject(id, 0, 1)
+    return bool(first) and first[0].topic == Incident.IncidentReported.TOPIC
 
 
 def _shown(call: Call, deleted: bool) -> None:

@@ -264,6 +264,10 @@ class Log(Protocol):
 
     async def by_command(self, command_id: UUID) -> Row | None: ...
 
+    async def tenant_of(self, originator_id: UUID) -> str | None:
+        """Whose aggregate it is, None where it has no events; it costs the same whoever asks, however long its past."""
+        ...
+
     async def tenants(self) -> list[tuple[str, int]]:
         """Every tenant with the position of its last event; as quick as there are few tenants."""
         ...

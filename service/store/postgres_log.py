@@ -86,6 +86,7 @@ _PAGE_OF_SUBJECT = """
                WHERE (subject_id, notification_id) > ($1, $2) AND subject_id <= $1
                ORDER BY subject_id, notification_id LIMIT $3 OFFSET $4) AS page
     ON true ORDER BY page.notification_id"""
+_TENANT_OF = "SELECT tenant_id FROM log WHERE originator_id = $1 AND originator_version = 0"
 _BY_COMMAND = _ROW + "WHERE command_id = $1"
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM log"
 _POSITION_AT = POSITION_AT.format(time="$1")
@@ -200,6 +201,10 @@ class PostgresLog:
     async def by_command(self, command_id: UUID) -> Row | None:
         rows = await self._rows(_BY_COMMAND, command_id)
         return rows[0] if rows else None
+
+    async def tenant_of(self, originator_id: UUID) -> str | None:
+        found = await self._postgres.fetch(_TENANT_OF, originator_id)
+        return found[0][0] if found else None
 
     async def tenants(self) -> list[tuple[str, int]]:
         return [(tenant_id, position) for tenant_id, position in await self._postgres.fetch(TENANTS)]

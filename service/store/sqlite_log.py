@@ -67,6 +67,7 @@ _PAGE_OF_SUBJECT = """
     FROM log WHERE subject_id = ? AND notification_id > ?"""
 _PLACED_OF_SUBJECT = f"{_OF_SUBJECT} OFFSET ?"
 _COUNT_OF_SUBJECT = "SELECT count(*), max(notification_id) FROM log WHERE subject_id = ? AND notification_id > ?"
+_TENANT_OF = "SELECT tenant_id FROM log WHERE originator_id = ? AND originator_version = 0"
 _BY_COMMAND = _ROW + "WHERE command_id = ?"
 _POSITION_AT = POSITION_AT.format(time="?")
 _COUNT = "SELECT count(*) FROM log WHERE tenant_id = ? AND notification_id > ?"
@@ -157,6 +158,10 @@ class SqliteLog:
     async def by_command(self, command_id: UUID) -> Row | None:
         rows = await self._rows(_BY_COMMAND, command_id.hex)
         return rows[0] if rows else None
+
+    async def tenant_of(self, originator_id: UUID) -> str | None:
+        found = await self._fetch(_TENANT_OF, originator_id.hex)
+        return found[0][0] if found else None
 
     async def tenants(self) -> list[tuple[str, int]]:
         return await self._fetch(TENANTS)

@@ -94,6 +94,21 @@ async def test_a_tenant_sees_its_own_events_and_nobody_elses(api: Api) -> None:
     assert (await api.by(tenant="new").get(EVENTS)).body["page"] == {"next": 0, "count": 0, "more": False}
 
 
+@both_engines
+async def test_another_tenants_incident_is_told_as_one_that_never_was(api: Api) -> None:
+    theirs = await history(api)
+    other = api.by(tenant="rival")
+    await other.report()
+    for accept in ("application/json", "application/cloudevents-batch+json"):
+        for query in ("", "&limit=1", "&after=3", "&after=3&limit=2", "&type=ims.incident.edited", "&after=11"):
+            asked = await other.get(f"{EVENTS}?subject={theirs}{query}", headers={"Accept": accept})
+            never = await other.get(f"{EVENTS}?subject={ABSENT_ID}{query}", headers={"Accept": accept})
+            assert asked.status == never.status == 200
+            told = {name: value.replace(theirs, ABSENT_ID) for name, value in asked.headers.items() if name != "Date"}
+            assert told == {name: value for name, value in never.headers.items() if name != "Date"}
+            assert re.sub(rb'"sent_at":"[^"]*"', b"", asked.raw) == re.sub(rb'"sent_at":"[^"]*"', b"", never.raw)
+
+
 async def test_the_next_position_goes_on_where_the_page_ended(api: Api) -> None:
     await history(api)
     page = await api.get(f"{EVENTS}?limit=4")

@@ -1,6 +1,10 @@
 """Who may do what: other tenants see nothing, readers write nothing."""
 
+import asyncio
+import inspect
+import re
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -11,6 +15,10 @@ from tests.http.conftest import Serve
 from tests.http.engines import both_engines
 from tests.http.sse import STREAM
 
+PATIENCE = 10.0
+TABLE = re.compile(r"_v\d+_\d")
+"""Of read models."""
+READS_OF_CONTENT = ("stream", "of_subject", "page_of_subject", "of_tenant")
 CALLS = [route for route in ROUTES if route.listed and route.path != STREAM]  # its own tests ask for a stream
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", PATH): incident(),
@@ -127,3 +135,63 @@ async def test_names_are_shown_and_the_tenant_is_the_tokens(api: Api) -> None:
 async def test_every_write_of_the_route_table_is_tried_here() -> None:
     writes = {(route.method, route.path) for route in CALLS if route.method != "GET"}
     assert writes == {*BODIES, ("DELETE", at("{id}", "comments"))}
+
+
+@both_engines
+async def test_another_tenants_incident_costs_as_much_as_one_that_never_was(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created = await api.report(attributes={"count": 1})
+    comment = await api.comment(created["id"])
+    for number in range(5):
+        await api.patch(at(created["id"]), {"name": f"Name {number}"})
+    asked = list[str]()
+    watch(monkeypatch, api.parts.log, asked, ["by_command", "position_at", "tenant_of", *READS_OF_CONTENT])
+    watch(monkeypatch, api.parts.database, asked, ["fetch"])
+    stranger = api.by("ann", tenant="other", roles=("tenant-admin", "system-admin", "eraser"))
+    await stranger.post(f"{PATH}/attributes", {"name": "colour", "type": "STRING"})  # its definitions are known then
+    for route in CALLS:
+        if "{id}" not in route.path:
+            continue
+        costs = []
+        for id, comment_id in ((ABSENT_ID, ABSENT_ID), (created["id"], comment["id"])):
+            asked.clear()
+            assert (await called(stranger, route, id, comment_id)).status == 404
+            costs.append([*asked])
+        assert costs[0] == costs[1], route
+        assert not any(name in READS_OF_CONTENT for name in costs[1]), route
+
+
+@both_engines
+async def test_whoever_writes_to_another_tenants_incident_waits_for_none_of_its_commands(api: Api) -> None:
+    created = await api.report(attributes={"count": 1})
+    comment = await api.comment(created["id"])
+    stranger = api.by("ann", tenant="other", roles=("tenant-admin", "system-admin", "eraser"))
+    lanes = [api.parts.aggregates.lane(UUID(id)) for id in (created["id"], comment["id"])]
+    for lane in lanes:
+        await lane.acquire()
+    async with asyncio.timeout(PATIENCE):
+        for route in CALLS:
+            if "{id}" in route.path and route.method != "GET":
+                assert (await called(stranger, route, created["id"], comment["id"])).status == 404, route
+    for lane in lanes:
+        lane.release()
+    assert (await api.patch(at(created["id"]), {"name": "Renamed"})).status == 200
+
+
+def watch(monkeypatch: pytest.MonkeyPatch, part: Any, asked: list[str], names: list[str]) -> None:
+    """Note each call of these methods, a statement by its text."""
+
+    def noted(name: str, method: Any) -> Any:
+        async def call(*arguments: Any, **options: Any) -> Any:
+            if name != "fetch":
+                asked.append(name)
+            elif TABLE.search(arguments[0]):  # of the read models, which nothing else asks for
+                asked.append(arguments[0])
+            return await method(*arguments, **options)
+
+        return call
+
+    for name in names:
+        if inspect.iscoroutinefunction(getattr(part, name)):
+            monkeypatch.setattr(part, name, noted(name, getattr(part, name)))

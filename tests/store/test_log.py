@@ -43,11 +43,17 @@ class TestLog:
         assert await log.head() == 0
         assert await log.read(0, 10) == await log.stream(A) == []
         assert await log.by_command(COMMAND) is None
+        assert await log.tenant_of(A) is None
         assert await log.append([]) == []
 
     async def test_it_has_one_identity(self, engine: Engine, log: Log) -> None:
         async with engine.log() as again:
             assert again.log_id == log.log_id
+
+    async def test_it_knows_whose_an_aggregate_is(self, log: Log) -> None:
+        await log.append([entry(A, 0), entry(B, 0)._replace(tenant_id="other")])
+        await log.append([entry(A, 1)])
+        assert (await log.tenant_of(A), await log.tenant_of(B)) == (TENANT, "other")
 
     async def test_positions_are_dense_and_times_rise(self, log: Log) -> None:
         before = datetime.now(UTC)
