@@ -37,6 +37,7 @@ class Incidents:
         self._remove = f"DELETE FROM {self.table} WHERE tenant_id = $1 AND id = $2"
         # Nothing but the key in the condition: a plan that was made for an empty table must not choose another index.
         self._get = f"SELECT deleted, occ_lock, document FROM {self.table} WHERE tenant_id = $1 AND id = $2"
+        self._standing = f"SELECT id, deleted FROM {self.table} WHERE tenant_id = $1 AND {dialect.among('id', 2)}"
         self._load = f"SELECT {COLUMNS} FROM {self.table} WHERE tenant_id = $1 AND {dialect.among('id', 2)}"
 
     def tables(self) -> list[str]:
@@ -131,6 +132,11 @@ class Incidents:
     async def known(self, database: Database, tenant_id: str, id: str) -> bool:
         """Whether there is such an incident, deleted or not."""
         return bool(await database.fetch(self._get, tenant_id, id))
+
+    async def standing(self, database: Database, tenant_id: str, ids: Sequence[str]) -> set[str]:
+        """Those of these incidents that are there, not deleted."""
+        rows = await database.fetch(self._standing, tenant_id, ids)
+        return {id for id, deleted in rows if not deleted}
 
     async def tally(self, database: Database, tenant_id: str) -> list[tuple[str, str, str, int]]:
         """How many incidents have each combination of status, type and severity."""

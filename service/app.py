@@ -137,7 +137,7 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             leases=leases,
             metrics=metrics,
             repeats=Repeats(),
-            pages=EventPages(engine.log, feed),
+            pages=EventPages(engine.log, feed, engine.database, freshness),
             tail=Tail(engine.log, feed, frame_of),
             proofs=Proofs(engine.log, feed, tree, checkpoints, auditing.notary if auditing is not None else None),
             rate_limit=RateLimit(settings.requests_per_tenant, settings.redis_url, settings.redis_ca_file),

@@ -71,6 +71,9 @@ class Data(Answer):
     changes: dict[str, MemberChange] = Field(
         description="By member, attributes as `attributes.<name>`; empty where `state` says it all."
     )
+    withheld: Literal[True] | SkipJsonSchema[None] = Field(
+        None, description="The incident is deleted: what it was is for auditors and deployers, `state` is null."
+    )
     erased: list[str] | SkipJsonSchema[None] = Field(
         None, description="Members whose content was erased: what they changed to is not known any more."
     )
@@ -116,7 +119,9 @@ _STATES: Final[dict[str, type[BaseModel]]] = {
 
 
 def _data(name: str, state: type[BaseModel]) -> type[BaseModel]:
-    described = Field(description="At that version, not today's; null where an event before it was erased.")
+    described = Field(
+        description="At that version, not today's; null where an event before it was erased, or `withheld`."
+    )
     members: dict[str, Any] = {"state": (state | None, described)}
     return create_model(name, __base__=Data, **members)
 

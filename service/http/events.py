@@ -16,6 +16,7 @@ from projections.cloud_events import Published
 from projections.database import Unavailable
 from projections.states import TOPICS
 from service.auth.errors import KeysUnreachable, ScopeMissing, Unauthenticated
+from service.freshness import NotFresh
 from service.http.answers import BY_ACCEPT, COMMON, JSON, NEGOTIATED, success
 from service.http.call import MAX_POSITION_DIGITS, Call
 from service.http.negotiation import preferred
@@ -133,8 +134,8 @@ class _Stream:
             self._tail.listen(self._reader)
             await self._catch_up(await self._next())  # what came before it began to listen
             await self._follow()
-        except (Unavailable, UnreadableEvent) as error:
-            self._call.parts.repeats.warn(_log, "stream_ended", error=str(error))
+        except (Unavailable, UnreadableEvent, NotFresh) as error:
+            self._call.parts.repeats.warn(_log, "stream_ended", error=str(error) or type(error).__name__)
 
     async def _catch_up(self, page: Page) -> None:
         while True:
@@ -200,7 +201,8 @@ def _wanted(call: Call, parameters: Parameters) -> Wanted:
     if subject is not None and not re.fullmatch(UUID_PATTERN, subject):
         parameters.fault("PARAMETER_INVALID", "must be the id of an incident", "subject")
         subject = None
-    return Wanted(call.tenant_id, frozenset(types), None if subject is None else UUID(subject))
+    about = None if subject is None else UUID(subject)
+    return Wanted(call.tenant_id, frozenset(types), about, past=call.identity.may_audit)
 
 
 def _position(parameters: Parameters) -> int:

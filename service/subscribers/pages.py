@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -10,12 +11,14 @@ from uuid import UUID
 import orjson
 
 from projections.cloud_events import CloudEvents, Published
-from projections.database import Unavailable
+from projections.database import Database, Unavailable
 from projections.states import TOPICS
+from service.freshness import Freshness
 from service.store.feed import Feed
 from service.store.history import LogHistory, shown_of
 from service.store.log import Log, Row
 from service.store.mapper import UnreadableEvent
+from service.subscribers.withheld import ORDERS, withheld
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1_000
@@ -29,14 +32,19 @@ MAX_SCANNED: Final = 5_000
 MAX_BYTES: Final = 4 * 2**20
 """Bytes after which a page ends."""
 
+_ORDERS: Final = frozenset(TOPICS[type] for type in ORDERS)
+_OF_DEFINITIONS: Final = frozenset(topic for type, topic in TOPICS.items() if type.startswith("ims.attribute."))
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Whose events; `types` as they are published, empty for all; `subject` the incident, None for any."""
+    """Whose events; `types` as they are published, empty for all; `subject` the incident, None for any; `past`: whether
+    with those of incidents that are deleted by now."""
 
     tenant_id: str
     types: frozenset[str] = frozenset()
     subject: UUID | None = None
+    past: bool = True
     topics: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,15 +68,15 @@ class Page:
 
 
 class EventPages:
-    def __init__(self, log: Log, feed: Feed) -> None:
-        self._log = log
+    def __init__(self, log: Log, feed: Feed, database: Database, freshness: Freshness) -> None:
+        self._log, self._database, self._freshness = log, database, freshness
         self._events = CloudEvents(orjson, str(log.log_id), LogHistory(log))
         feed.on_erasure(self._events.forget)
         self._turn = asyncio.Lock()
 
     async def page(self, wanted: Wanted, after: int, limit: int) -> Page:
         """Beyond the position `after`, at most `limit` events; of what is damaged, its place. Raises Unavailable,
-        UnreadableEvent for what only a newer release can read, or where events do not follow each other."""
+        NotFresh, UnreadableEvent for what only a newer release can read, or where events do not follow each other."""
         if wanted.subject is not None and await self._log.tenant_of(wanted.subject) != wanted.tenant_id:
             return Page([], after, more=False)  # whatever another tenant has of that id, as if it never was
         events: list[Published] = []
@@ -89,18 +97,45 @@ class EventPages:
         return Page(events, position, more=True)
 
     async def _some(self, wanted: Wanted, after: int, number: int, limit: int) -> tuple[Sequence[Row], list[Published]]:
-        """The rows that were looked at, and the events of those that fit. One page has its turn at a time, and where
-        the process has other work, that has as much time: many who catch up slow one another, not the API."""
+        """The rows that were looked at, and the events of those that fit."""
+        async with self._taking_turns():
+            rows = await self._rows(wanted, after, number)
+        fitting = [row for row in rows if _fits(row, wanted)]
+        gone: frozenset[UUID] = frozenset()
+        if fitting and not wanted.past and (gone := await self._gone(wanted.tenant_id, fitting)):
+            fitting = [row for row in fitting if row.subject_id not in gone or row.topic in _ORDERS]
+        if not fitting:
+            return rows, []
+        fitting = fitting[:limit]
+        async with self._taking_turns():
+            events = await self._shown(fitting)
+        if gone:
+            events = [
+                withheld(event) if row.subject_id in gone else event for row, event in zip(fitting, events, strict=True)
+            ]
+        return rows, events
+
+    @asynccontextmanager
+    async def _taking_turns(self) -> AsyncIterator[None]:
+        """One page has its turn at a time, and where the process has other work, that has as much time: many who catch
+        up slow one another, not the API."""
         async with self._turn:
             began = time.perf_counter()
-            rows = await self._rows(wanted, after, number)
-            fitting = [row for row in rows if _fits(row, wanted)][:limit]
-            events = await self._shown(fitting)
+            yield
             done = time.perf_counter()
             await asyncio.sleep(0)
             if time.perf_counter() - done > BUSY_SECONDS:
                 await asyncio.sleep(done - began)
-        return rows, events
+
+    async def _gone(self, tenant_id: str, rows: Sequence[Row]) -> frozenset[UUID]:
+        """The incidents among those that these rows are about, of which there is nothing by now; so the read models
+        have to have these rows."""
+        about = {row.subject_id for row in rows if row.topic not in _OF_DEFINITIONS}
+        if not about:
+            return frozenset()
+        models = await self._freshness.current(tenant_id, rows[-1].position)
+        standing = await models.incidents.standing(self._database, tenant_id, [str(id) for id in about])
+        return frozenset(id for id in about if str(id) not in standing)
 
     async def _shown(self, rows: Sequence[Row]) -> list[Published]:
         facts = [shown_of(row) for row in rows]

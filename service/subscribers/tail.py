@@ -21,6 +21,7 @@ from service.store.feed import LOOK_SECONDS, Feed
 from service.store.history import LogHistory
 from service.store.log import Log
 from service.subscribers.pages import Wanted
+from service.subscribers.withheld import as_it_happens
 
 MAX_READERS: Final = 2_000
 """Readers that one process serves."""
@@ -190,8 +191,10 @@ class Tail:
             return
         for event in events:
             frame = self._frame(event)
+            shown = as_it_happens(event)
+            to_others = frame if shown is event else self._frame(shown)
             for reader in tuple(self._listening.get(event.tenant_id, ())):
-                reader.offer(event, frame)
+                reader.offer(event, frame if reader.wanted.past else to_others)
         await asyncio.sleep(PAUSE_SECONDS)
 
 
