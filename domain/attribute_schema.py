@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID, uuid5
 
-from domain.attribute_types import MAX_DEFINITIONS, AttributeType, Definitions, fault_of_name, fault_of_type
+from domain.attribute_types import MAX_DEFINITIONS, MAX_NAMES, AttributeType, Definitions, fault_of_name, fault_of_type
 from domain.errors import Absent, Invalid, LimitReached, Taken
 from domain.event import Act, ActEvent, Json, Kept
 
@@ -88,6 +88,10 @@ class AttributeSchema(Kept):
             raise Taken("type", f"this name was retired as a {was} and can only come back as one")
         if len(active) >= MAX_DEFINITIONS:
             raise LimitReached(f"a tenant may have {MAX_DEFINITIONS} attributes")
+        if name not in self.types and len(self.types) >= MAX_NAMES:
+            raise LimitReached(
+                f"a tenant may name {MAX_NAMES} attributes in all, retired ones too: define one of these again"
+            )
         self.trigger_event(self.AttributeDefined, name=name, type=kind, **act.facts())
 
     def retire(self, act: Act, name: str, defaults: Definitions) -> None:

@@ -14,6 +14,11 @@ from domain.rules import Moment, Text, normal
 MAX_DEFINITIONS: Final = 100
 """Attributes that a tenant may have, defaults included, retired ones not."""
 
+MAX_NAMES: Final = 1_000
+"""Names that a tenant may ever have given to attributes, the retired ones too: those stay in what was written."""
+MAX_LISTED: Final = MAX_DEFINITIONS
+"""Names of attributes that a message lists."""
+
 MAX_TEXT: Final = 1_000
 MAX_INTEGER: Final = 2**53 - 1
 NAME_PATTERN: Final = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
@@ -113,3 +118,10 @@ def moment_of(value: Json) -> str:
         return instant(value) if isinstance(value, str) else ""
     except ValueError:
         return ""
+
+
+def listed(definitions: Definitions) -> str:
+    """Their names, for a message."""
+    names = sorted(definitions)
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return f"defined attributes: {', '.join(names[:MAX_LISTED]) or 'none'}{more}"

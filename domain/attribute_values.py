@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from domain.attribute_types import AttributeType, Definitions, coerce
+from domain.attribute_types import AttributeType, Definitions, coerce, listed
 from domain.errors import Fault
 from domain.event import Json
 from domain.rules import same
@@ -29,14 +29,13 @@ def coerced(
     field: str | None = None,
 ) -> dict[str, Json]:
     """The values as they are stored; faults are added to `faults`, at `field` or at `attributes.<name>`."""
-    values = {}
+    values, known = {}, ""
     for name, value in given.items():
         if name in stored and same(stored[name], value):
             values[name] = value
         elif name not in definitions:
-            known = ", ".join(sorted(definitions)) or "none"
-            where = "name" if field else ATTRIBUTES + name
-            faults.append(Fault("ATTRIBUTE_UNKNOWN", f"defined attributes: {known}", where))
+            known = known or listed(definitions)
+            faults.append(Fault("ATTRIBUTE_UNKNOWN", known, "name" if field else ATTRIBUTES + name))
         else:
             result = coerce(AttributeType(definitions[name]), value)
             if isinstance(result, Fault):

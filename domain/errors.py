@@ -35,9 +35,11 @@ class Refused(Exception):
 
 
 class Invalid(Refused):
-    def __init__(self, faults: list[Fault]) -> None:
+    """`more`: how many faults there are beside these, of a kind with the last."""
+
+    def __init__(self, faults: list[Fault], more: int = 0) -> None:
         super().__init__(", ".join(f"{fault.field}: {fault.code}" for fault in faults))
-        self.faults = faults
+        self.faults, self.more = faults, more
 
 
 class Absent(Refused):

@@ -267,7 +267,8 @@ class Error(Answer):
 
 class Failure(Answer):
     message: str
-    errors: list[Error] = Field(min_length=1)
+    errors: list[Error] = Field(min_length=1, description="At most 20 of them.")
+    errors_total: int | SkipJsonSchema[None] = Field(None, description="How many there are, where more than are shown.")
     sent_at: str = Field(json_schema_extra={"format": "date-time"})
     trace_id: str = Field(pattern="^[0-9a-f]{32}$")
 

@@ -102,9 +102,17 @@ def success(
 
 
 def failure(
-    status: int, message: str, errors: Sequence[Mapping[str, Any]], trace_id: str, headers: Mapping[str, str]
+    status: int,
+    message: str,
+    errors: Sequence[Mapping[str, Any]],
+    trace_id: str,
+    headers: Mapping[str, str],
+    total: int = 0,
 ) -> web.Response:
-    """`trace_id`: hexadecimal digits."""
-    parts = [b'{"message":', orjson.dumps(message), b',"errors":', orjson.dumps(errors), b',"sent_at":', sent_at()]
+    """`trace_id`: hexadecimal digits. `total`: of all errors, where not all are shown."""
+    parts = [b'{"message":', orjson.dumps(message), b',"errors":', orjson.dumps(errors)]
+    if total:
+        parts.append(b',"errors_total":%d' % total)
+    parts += [b',"sent_at":', sent_at()]
     parts += [b',"trace_id":"', trace_id.encode(), b'"}']
     return Rendered(status, b"".join(parts), headers)

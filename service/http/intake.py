@@ -9,6 +9,7 @@ from domain.errors import Fault, Invalid
 from domain.event import Act, Json
 from service.http.bodies import misdirected
 from service.http.call import Call
+from service.http.faults import MAX_FAULTS
 from service.http.models import Lenient, faults_of
 from service.http.preconditions import Lock, lock_of
 from service.http.queries import Parameters
@@ -46,8 +47,9 @@ async def take(
         raise problem
     query = Parameters(call.request, once)
     faults, body = query.faults, {}
+    judged, more = _some(sent, model)
     try:
-        body = model.model_validate(sent).__dict__
+        body = model.model_validate(judged).__dict__
     except ValidationError as error:
         faults += faults_of(error)
     lock = act = None
@@ -62,7 +64,7 @@ async def take(
     if locked and lock is not None and lock.occ_lock is None and not lock.conditional and "occ_lock" not in sent:
         faults.append(Fault("MEMBER_MISSING", "is required, or an If-Match header", "occ_lock"))
     if faults or lock is None or act is None:
-        raise Invalid(faults + await _others(further, sent, faults))
+        raise Invalid(faults + await _others(further, sent, faults), more)
     return Intake(sent, body, lock, act, query)
 
 
@@ -71,3 +73,14 @@ async def _others(further: Further | None, sent: Mapping[str, Json], faults: lis
         return []
     known = {fault.field for fault in faults}
     return [fault for fault in await further(sent) if fault.field not in known]
+
+
+def _some(sent: dict[str, Json], model: type[BaseModel]) -> tuple[dict[str, Json], int]:
+    """What was sent, of many members that nobody knows only as many as an answer shows, and how many are left out:
+    each costs the model more than all that it knows."""
+    if len(sent) <= len(model.model_fields) + MAX_FAULTS:
+        return sent, 0
+    unknown = [name for name in sent if name not in model.model_fields]
+    beyond = set(unknown[MAX_FAULTS:])
+    more = 0 if issubclass(model, Lenient) else len(beyond)
+    return {name: value for name, value in sent.items() if name not in beyond}, more

@@ -58,7 +58,7 @@ def every_request(parts: Parts, cors: Cors, trace_of: Callable[[web.Request], st
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the log the cause
             known = _of_the_router(error) if isinstance(error, web.HTTPException) else failure_of(error)
             problem = known or _UNFORESEEN
-            response = failure(*problem[:3], trace_id, problem.headers)
+            response = failure(*problem[:3], trace_id, problem.headers, problem.total)
             failures.report(request, route, trace_id, problem, None if known and problem.status < 500 else error)
         answered(request.method, route, response.status, time.perf_counter() - started)
         return response

@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from domain.attribute_types import Definitions, coerce, moment_of
+from domain.attribute_types import Definitions, coerce, listed, moment_of
 from domain.errors import Fault, Invalid
 from domain.moments import instant
 from domain.rules import Moment, unstorable
@@ -170,13 +170,14 @@ def sort_of(parameters: Parameters) -> tuple[Sort, ...]:
 
 def _attributes(parameters: Parameters, definitions: Definitions) -> list[AttributeEquals]:
     wanted: list[AttributeEquals] = []
+    known = ""
     for parameter in parameters:
         if not parameter.startswith(ATTRIBUTE):
             continue
         name = parameter.removeprefix(ATTRIBUTE)
         if name not in definitions:
-            known = ", ".join(sorted(definitions)) or "none"
-            parameters.fault("ATTRIBUTE_UNKNOWN", f"defined attributes: {known}", parameter)
+            known = known or listed(definitions)
+            parameters.fault("ATTRIBUTE_UNKNOWN", known, parameter)
             continue
         text = parameters.all(parameter)[0]
         value = coerce(definitions[name], text.replace(" ", "+") if definitions[name] == "DATETIME" else text)

@@ -21,6 +21,7 @@ from service.auth.challenge import INSUFFICIENT_SCOPE, challenge
 from service.auth.errors import KeysUnreachable, RoleMissing, ScopeMissing, Unauthenticated
 from service.commands import CommandErased, Contended, ContentErased, KeyReused
 from service.freshness import NotFresh
+from service.http.faults import MAX_FAULTS, shown, told
 from service.store.log import ClockBehind, OutcomeUnknown, Overloaded, TookTooLong, WritesRefused
 from service.store.mapper import UnreadableEvent
 
@@ -115,16 +116,17 @@ class Failure(NamedTuple):
     message: str
     errors: list[dict[str, Any]]
     headers: Mapping[str, str] = _NO_HEADERS
+    total: int = 0
 
 
 def failure_of(error: Exception) -> Failure | None:
     """What a client is told of an error; None where it is a fault of the service itself."""
-    if (told := _ALIKE.get(type(error))) is not None:
-        return told
+    if (alike := _ALIKE.get(type(error))) is not None:
+        return alike
     if isinstance(error, Invalid):
-        return Failure(400, "The request is not valid.", [_shown(fault) for fault in error.faults])
+        return _invalid(error)
     if isinstance(error, BadRequest):
-        return Failure(error.status, "The request is not valid.", [_shown(error.fault)], error.headers)
+        return Failure(error.status, "The request is not valid.", [shown(error.fault)], error.headers)
     if isinstance(error, Unauthenticated):
         headers = {"WWW-Authenticate": challenge(error.error, error.message)}
         return Failure(401, error.message, [_error(error.code, error.message)], headers)
@@ -137,10 +139,10 @@ def failure_of(error: Exception) -> Failure | None:
     for kind, (status, code, message) in _PLAIN.items():
         if isinstance(error, kind):
             text = message or str(error)
-            shown = _error(code, text)
+            known = _error(code, text)
             if isinstance(error, Taken):
-                shown["field"] = error.field
-            return Failure(status, text, [shown], {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {})
+                known["field"] = error.field
+            return Failure(status, text, [known], {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {})
     return None
 
 
@@ -172,11 +174,12 @@ def _error(code: str, message: str) -> dict[str, Any]:
     return {"code": code, "message": message}
 
 
-def _shown(fault: Fault) -> dict[str, Any]:
-    shown = _error(fault.code, fault.message)
-    if fault.field is not None:
-        shown["field"] = fault.field
-    return shown
+def _invalid(error: Invalid) -> Failure:
+    total = len(error.faults) + error.more
+    if total <= MAX_FAULTS:
+        return Failure(400, "The request is not valid.", told(error.faults))
+    text = f"The request is not valid: {total} faults, the first {MAX_FAULTS} are shown."
+    return Failure(400, text, told(error.faults), total=total)
 
 
 _PLAIN: Final[dict[type[Exception], tuple[int, str, str]]] = {

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domain.attribute_schema import AttributeSchema, schema_id
-from domain.attribute_types import MAX_DEFINITIONS, AttributeType
+from domain.attribute_types import MAX_DEFINITIONS, MAX_LISTED, MAX_NAMES, AttributeType, listed
 from domain.errors import Absent, LimitReached, Taken
 from domain.event import ActEvent
 from tests.domain.examples import ANN, DEFAULTS, NOON, SCHEMA_ID, TENANT, defined, retired
@@ -96,3 +96,22 @@ def test_a_tenant_has_at_most_a_hundred_defaults_included_and_the_retired_not() 
     tenant(*full).when(define("more", "INT")).refused(LimitReached)
     tenant(*full, retired(98, "a0", "INT")).when(define("more", "INT")).then(defined(99, "more", "INT"))
     tenant(*full, retired(98, "a0", "INT"), defined(99, "more", "INT")).when(define("a0", "INT")).refused(LimitReached)
+
+
+def test_the_names_that_a_tenant_ever_gave_are_limited_and_a_retired_one_can_come_back() -> None:
+    past = [
+        event
+        for n in range(MAX_NAMES)
+        for event in (defined(2 * n, f"a{n}", "INT"), retired(2 * n + 1, f"a{n}", "INT"))
+    ]  # fmt: skip
+    refusal = tenant(*past).when(define("another", "INT")).refused(LimitReached)
+    assert str(MAX_NAMES) in str(refusal)
+    tenant(*past).when(define("a7", "INT")).then(defined(2 * MAX_NAMES, "a7", "INT"))
+    tenant(*past[:-2]).when(define("another", "INT")).then(defined(2 * MAX_NAMES - 2, "another", "INT"))
+
+
+def test_a_message_lists_a_bounded_number_of_names() -> None:
+    assert listed({}) == "defined attributes: none"
+    text = listed({f"a{n:04}": AttributeType.INT for n in range(MAX_LISTED + 5)})
+    assert text.count("a0") == MAX_LISTED
+    assert text.endswith(" and 5 more")
