@@ -14,6 +14,7 @@ from projections.follower import Follower, Stopped, Tables
 from projections.lease import Lease, Leases
 from projections.read_models import FOLLOWER
 from service.aggregates import Aggregates
+from service.anonymous_limit import AnonymousLimit
 from service.audit.auditing import auditor
 from service.audit.checkpoints import Checkpoints
 from service.audit.proofs import Proofs
@@ -141,6 +142,7 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             tail=Tail(engine.log, feed, frame_of),
             proofs=Proofs(engine.log, feed, tree, checkpoints, auditing.notary if auditing is not None else None),
             rate_limit=RateLimit(settings.requests_per_tenant, settings.redis_url, settings.redis_ca_file),
+            anonymous_limit=AnonymousLimit(settings.anonymous_rate_limit, settings.trusted_proxies),
             follower=_follower(engine, feed, leases, freshness, spans) if "projector" in settings.run else None,
             publisher=publishing,
             spans=spans,

@@ -33,6 +33,7 @@ async def measure(parts: Parts) -> None:
     metrics.refusing.set(bool(parts.watch.refusal))
     metrics.log_ahead.set(max(0.0, parts.watch.lead))
     metrics.clock_offset.set(parts.watch.offset)
+    metrics.counting_alone.set(bool(parts.rate_limit.error))
     metrics.streams.set(parts.tail.readers)
     metrics.streams_dropped.set(parts.tail.dropped)
     metrics.log_dropped.set(dropped_records())

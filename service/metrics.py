@@ -84,6 +84,9 @@ class Metrics:
         self.clock_offset = self._gauge(
             "ims_clock_offset_seconds", "How far this process's clock is behind the database's."
         )
+        self.counting_alone = self._gauge(
+            "ims_rate_limit_fallback", "1 where Redis did not answer, and this process counts requests for itself."
+        )
         self.streams = self._gauge("ims_event_streams", "Streams of events that are open.")
         self.streams_dropped = self._add(Tally("ims_event_streams_dropped", "Streams cut because nobody read them."))
 

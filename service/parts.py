@@ -12,6 +12,7 @@ from projections.database import Database
 from projections.follower import Follower
 from projections.lease import Leases
 from service.aggregates import Aggregates
+from service.anonymous_limit import AnonymousLimit
 from service.audit.auditing import Auditing
 from service.audit.proofs import Proofs
 from service.auth.tokens import Authenticator
@@ -63,6 +64,7 @@ class Parts:
     metrics: Metrics
     repeats: Repeats
     rate_limit: RateLimit
+    anonymous_limit: AnonymousLimit
     pages: EventPages
     proofs: Proofs
     tail: Tail

@@ -1,6 +1,7 @@
 """What the values of settings look like: from the text of a variable to the value, and what is refused on the way."""
 
 import re
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator
@@ -62,6 +63,13 @@ def _redis(value: str) -> str:
     return value.strip()
 
 
+def _anonymous_limit(value: str) -> str:
+    value = "" if value == "off" else value
+    if value and not re.fullmatch(r"[1-9][0-9]{0,8}/(second|minute|hour|day)", value):
+        raise ValueError("a number, / and second, minute, hour or day, such as 100/minute; off for none")
+    return value
+
+
 def _collector(value: str) -> str:
     if "@" in value:  # what the exporter cannot take apart, it shows whole
         split(value, (), {})
@@ -79,3 +87,5 @@ BasePath = Annotated[str, AfterValidator(_beneath)]
 DatabaseUrl = Annotated[str, AfterValidator(_engine)]
 RedisUrl = Annotated[str, AfterValidator(_redis)]
 CollectorUrl = Annotated[str, AfterValidator(_collector)]
+AnonymousRate = Annotated[str, AfterValidator(_anonymous_limit)]
+Networks = ListOf[IPv4Network | IPv6Network]

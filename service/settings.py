@@ -11,12 +11,14 @@ from domain.attribute_types import AttributeType
 from domain.codes import Codes
 from service.database_url import is_postgres, sqlite_file
 from service.setting_types import (
+    AnonymousRate,
     BasePath,
     ClaimPathText,
     CollectorUrl,
     DatabaseUrl,
     Definitions,
     ListOf,
+    Networks,
     RedisUrl,
     RoleNames,
     Words,
@@ -176,6 +178,16 @@ class Settings(BaseSettings):
         "",
         description=f"Requests per tenant, e.g. `500/second`; `off`; empty: off on SQLite, "
         f"{POSTGRES_RATE_LIMIT} on PostgreSQL.",
+    )
+    anonymous_rate_limit: AnonymousRate = Field(
+        "",
+        description="How often an address may be refused for want of a token that is taken, e.g. `100/minute`, counted "
+        "per process; beyond, it gets 429. Empty or `off`: there is no limit.",
+    )
+    trusted_proxies: Networks = Field(
+        (),
+        description="Networks of the proxies before the service, e.g. `10.0.0.0/8`: a request that comes from one of "
+        "them has the last address of `X-Forwarded-For` that is none of theirs.",
     )
     read_timeout: float = Field(1.0, gt=0, le=30, description="Seconds a read waits for the read model, then 503.")
     request_timeout: float = Field(10.0, gt=0, le=300, description="Seconds a client has to send a request's body.")

@@ -35,6 +35,7 @@ async def status_of(parts: Parts) -> dict[str, Any]:
         "log": {"id": str(parts.log.log_id), "head": parts.feed.head.value},
         "writer": {"waiting": parts.writer.waiting},
         "signing_in": parts.authenticator.status(),
+        "rate_limit": None if parts.rate_limit.off else parts.rate_limit.status(),
         "conditions": parts.watch.status(),
         "clock": {
             "log_ahead_seconds": round(parts.watch.lead, 3),

@@ -1,5 +1,6 @@
 """What every request passes: a trace id, who asks, the time it took, and an answer for every error."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -10,7 +11,7 @@ from opentelemetry.trace import get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from domain.errors import Absent, Fault
-from service.auth.errors import malformed
+from service.auth.errors import Unauthenticated, malformed
 from service.auth.identity import Identity
 from service.http.answers import failure
 from service.http.call import IDENTITY, TRACE_ID
@@ -49,7 +50,7 @@ def every_request(parts: Parts, cors: Cors, trace_of: Callable[[web.Request], st
             if path.startswith(API) or path == API[:-1]:
                 signed = request.headers.getall(hdrs.AUTHORIZATION, _NONE)
                 identity = parts.authenticator.remembered(signed[0]) if len(signed) == 1 else None
-                request[IDENTITY] = identity or await _sign_in(signed, parts)
+                request[IDENTITY] = identity or await _sign_in(request, signed, parts)
                 tenant_id = request[IDENTITY].tenant_id
                 ASKING.set(tenant_id)
                 if not parts.rate_limit.off:
@@ -66,17 +67,35 @@ def every_request(parts: Parts, cors: Cors, trace_of: Callable[[web.Request], st
     return answer
 
 
-async def _sign_in(signed: Sequence[str], parts: Parts) -> Identity:
+async def _sign_in(request: web.Request, signed: Sequence[str], parts: Parts) -> Identity:
     """All of the API, unknown paths too, is for those with a token. `signed`: each Authorization header."""
+    limit = parts.anonymous_limit
+    if limit.off:
+        return await _signed_in(signed, parts)
+    address = limit.address_of(request.remote, request.headers.getall("X-Forwarded-For", _NONE))
+    if left := limit.seconds_left(address):
+        raise _too_often(left)
+    try:
+        return await _signed_in(signed, parts)
+    except Unauthenticated:
+        limit.count(address)
+        raise
+
+
+async def _signed_in(signed: Sequence[str], parts: Parts) -> Identity:
     if len(signed) > 1:
         raise malformed("The request carries several Authorization headers.")
     return await parts.authenticator.authenticate(signed[0] if signed else None)
 
 
 async def _be_within(limit: RateLimit, tenant_id: str) -> None:
-    if not await limit.allows(tenant_id):
-        window = str(limit.window)
-        raise BadRequest(Fault("RATE_LIMITED", f"try again within {window} s"), 429, {"Retry-After": window})
+    if left := await limit.seconds_left(tenant_id):
+        raise _too_often(left)
+
+
+def _too_often(left: float) -> BadRequest:
+    seconds = str(math.ceil(left))
+    return BadRequest(Fault("RATE_LIMITED", f"try again in {seconds} s"), 429, {"Retry-After": seconds})
 
 
 def trace_id_of(request: web.Request) -> str:
