@@ -12,6 +12,7 @@ from aiohttp import web
 
 from service.app import application, running
 from service.auth.minting import mint
+from service.file_handles import raise_limit
 from service.garbage import settle
 from service.http.protocol import Runner
 from service.log_queue import queued_logs
@@ -28,6 +29,7 @@ _log = structlog.get_logger(__name__)
 
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. Raises LogWentBack, LogReplaced."""
+    raise_limit()
     with queued_logs():
         uvloop.run(_serve(settings))
 

@@ -197,6 +197,13 @@ class Settings(BaseSettings):
         le=3600,
         description="Seconds after which a connection is closed that has sent no whole request head.",
     )
+    max_connections: int = Field(
+        10_000,
+        ge=1,
+        le=1_000_000,
+        description="Connections that a process keeps, as far as it may have file handles for them; where there would "
+        "be more, those that have been idle longest are closed.",
+    )
     max_header_size: int = Field(
         32_768,
         ge=8_190,

@@ -1,17 +1,23 @@
 """What the HTTP parser refuses is answered in the form of all failures, and nothing that was sent gets into the log."""
 
+import asyncio
 import re
+from heapq import nsmallest
+from operator import attrgetter
 from typing import Any, Final
 
+import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD
 
+from service.file_handles import connections
 from service.http.answers import failure
 from service.http.entrance import ENTRANCE
 from service.http.failure_log import FailureLog
 from service.parts import PARTS
 from service.randomness import random_trace_id
+from service.repeats import Repeats
 
 MAX_LINE: Final = 8190
 """Bytes of the request line."""
@@ -21,6 +27,8 @@ READING: Final = frozenset({"GET", "HEAD"})
 """Methods that change nothing: of no use to a client that has left."""
 ALL_HEADERS: Final = 2
 """Times what one header may have: as much as all of a request have together."""
+CLOSED_PART: Final = 16
+"""Of the limit of connections, as many as are closed at once where it is reached: one in so many."""
 
 _KEPT: Final = 256
 """Bytes of a line that is not complete yet: enough for a header's name."""
@@ -28,6 +36,8 @@ _REQUEST_LINE: Final = re.compile(rb"[A-Z]+ ")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}):")
 _TOO_MANY: Final = "Too many headers"
 _INVALID: Final = "not HTTP as it is taken here; percent-encode what is not ASCII in an address, as in q=Z%C3%BCrich"
+
+_log = structlog.get_logger(__name__)
 
 
 class TooLong(BadHttpMessage):
@@ -126,6 +136,22 @@ class Protocol(web.RequestHandler):
         if request is not None and request.method in READING and handling is not None:
             handling.cancel()
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        server = self._manager
+        if isinstance(server, _Server):
+            server.make_room(self)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for a request, or for the rest of its head."""
+        return self._waiter is not None and not self._waiter.done() and self.transport is not None
+
+    @property
+    def ends_at(self) -> float:
+        """When it will have been idle for too long: the earlier, the longer it has been."""
+        return self._next_keepalive_close_time
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -155,12 +181,30 @@ def _too_long(error: TooLong, limit: int) -> dict[str, str]:
 
 
 class _Server(web.Server):
-    def __init__(self, *args: Any, failures: FailureLog, **options: Any) -> None:
+    """`limit`: connections."""
+
+    def __init__(self, *args: Any, failures: FailureLog, repeats: Repeats, limit: int, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._failures = failures
+        self._failures, self._repeats, self._limit = failures, repeats, limit
 
     def __call__(self) -> web.RequestHandler:
         return Protocol(self, loop=self._loop, failures=self._failures, **self._kwargs)
+
+    def make_room(self, newest: Protocol) -> None:
+        """Where there are more connections than may be, close those that have been idle longest: some at once, so that
+        finding them costs each newcomer little. Where none is idle, the newest goes."""
+        if len(self._connections) <= self._limit:
+            return
+        there = [one for one in self.connections if isinstance(one, Protocol) and one.transport is not None]
+        if len(there) <= self._limit:
+            return  # those that were closed a moment ago are still counted
+        idle = nsmallest(max(1, self._limit // CLOSED_PART), (one for one in there if one.is_idle), _ends_at)
+        for one in idle or (newest,):
+            one.force_close()
+        self._repeats.warn(_log, "connections_limit_reached", limit=self._limit, idle=bool(idle))
+
+
+_ends_at = attrgetter("ends_at")
 
 
 class Runner(web.AppRunner):
@@ -176,5 +220,7 @@ class Runner(web.AppRunner):
             request_factory=server.request_factory,
             handler_cancellation=server.handler_cancellation,
             failures=FailureLog(self.app[PARTS].repeats),
+            repeats=self.app[PARTS].repeats,
+            limit=connections(settings.max_connections, settings.database_pool),
             **(server._kwargs | options),  # noqa: SLF001 - aiohttp has no public way to name the protocol's class
         )
