@@ -74,6 +74,8 @@ class Parts:
     auditing: Auditing | None
     broken: asyncio.Future[None]
     """Has an exception when this process must not go on."""
+    leaving: bool = False
+    """It ends soon: whoever can ask another process should."""
     stops: dict[str, str] = field(default_factory=dict)
     """The followers of this process that have stopped for good, and why."""
 

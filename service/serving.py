@@ -22,22 +22,21 @@ LINGERING_SECONDS = 1.0
 """How long the rest of a refused body is still read, so that the client gets to see its answer."""
 BACKLOG = 1024
 """Connections that wait to be accepted."""
+LEAVING = (signal.SIGTERM, signal.SIGINT)
 SAMPLE_TOKEN_LIFE = timedelta(hours=12)
 
 _log = structlog.get_logger(__name__)
 
 
 def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT. Raises LogWentBack, LogReplaced."""
+    """Run until SIGINT, or SIGTERM, after which a proxy may look for others first. Raises LogWentBack, LogReplaced."""
     raise_limit()
     with queued_logs():
         uvloop.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    told = _told_to_leave()
     # A terminal closed, or somebody rotates logs: there is no file to open again, the logs go to stderr.
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _log.info, "hangup_ignored")
     async with running(settings) as parts:
@@ -54,15 +53,33 @@ async def _serve(settings: Settings) -> None:
         await site.start()
         try:
             _greet(settings, runner.addresses[0][1])
-            stopping = asyncio.ensure_future(stop.wait())
-            await asyncio.wait((stopping, parts.broken), return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
+            await asyncio.wait((told, parts.broken), return_when=asyncio.FIRST_COMPLETED)
+            parts.leaving = True
+            if told.done() and told.result() == signal.SIGTERM and "api" in settings.run:
+                _log.info("draining", seconds=settings.drain_time)
+                await asyncio.wait((parts.broken,), timeout=settings.drain_time)
             _log.info("stopping")
         finally:
             await runner.cleanup()
     _log.info("stopped")
     if parts.broken.done():
         parts.broken.result()
+
+
+def _told_to_leave() -> asyncio.Future[signal.Signals]:
+    """Done with the first signal that asks for it; the next one ends the process at once, wherever it is by then."""
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[signal.Signals] = loop.create_future()
+
+    def hear(number: signal.Signals) -> None:
+        for other in LEAVING:
+            loop.remove_signal_handler(other)
+            signal.signal(other, signal.SIG_DFL)
+        told.set_result(number)
+
+    for number in LEAVING:
+        loop.add_signal_handler(number, hear, number)
+    return told
 
 
 def _greet(settings: Settings, port: int) -> None:

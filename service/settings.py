@@ -210,7 +210,14 @@ class Settings(BaseSettings):
         le=131_072,
         description="Bytes of each request header, a token's too; let the proxy before it take as much.",
     )
-    shutdown_timeout: float = Field(8.0, gt=0, le=60, description="Seconds that requests in flight have on SIGTERM.")
+    drain_time: float = Field(
+        5.0,
+        ge=0,
+        le=300,
+        description="Seconds that a process with the API goes on serving on SIGTERM, not ready and closing each "
+        "connection it answers on, while the proxy before it finds others; 0: none, as on SIGINT.",
+    )
+    shutdown_timeout: float = Field(8.0, gt=0, le=60, description="Seconds that requests in flight have after that.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     otlp_endpoint: CollectorUrl = Field(
         "",

@@ -39,6 +39,8 @@ async def metrics(request: web.Request) -> web.Response:
 
 
 async def _problem(parts: Parts) -> str:
+    if parts.leaving:
+        return "the process is about to end"
     if "api" not in parts.settings.run and parts.stopped:
         return "a follower has stopped"
     if "api" not in parts.settings.run and parts.outdated:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Coroutine
 from heapq import nsmallest
 from operator import attrgetter
 from typing import Any, Final
@@ -15,9 +16,8 @@ from service.file_handles import connections
 from service.http.answers import failure
 from service.http.entrance import ENTRANCE
 from service.http.failure_log import FailureLog
-from service.parts import PARTS
+from service.parts import PARTS, Parts
 from service.randomness import random_trace_id
-from service.repeats import Repeats
 
 MAX_LINE: Final = 8190
 """Bytes of the request line."""
@@ -34,6 +34,10 @@ _KEPT: Final = 256
 """Bytes of a line that is not complete yet: enough for a header's name."""
 _REQUEST_LINE: Final = re.compile(rb"[A-Z]+ ")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}):")
+_LOOK_SECONDS: Final = 0.02
+"""Between two looks at who is still connected, at the end."""
+_CUT_SECONDS: Final = 0.1
+"""What a handler has that is told at the end that its client is given up."""
 _TOO_MANY: Final = "Too many headers"
 _INVALID: Final = "not HTTP as it is taken here; percent-encode what is not ASCII in an address, as in q=Z%C3%BCrich"
 
@@ -67,6 +71,11 @@ class HeadParser:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._parser, name)
+
+    @property
+    def has_begun(self) -> bool:
+        """A part of a head has come, and the rest has not."""
+        return self._head > 0
 
     def feed_data(self, data: bytes) -> Any:
         try:
@@ -122,11 +131,11 @@ def _size_of(head: Any) -> int:
 class Protocol(web.RequestHandler):
     """aiohttp would answer in plain text, and log the line in full: it may hold a token."""
 
-    __slots__ = ("_failures",)
+    __slots__ = ("_failures", "_parts")
 
-    def __init__(self, *arguments: Any, failures: FailureLog, **options: Any) -> None:
+    def __init__(self, *arguments: Any, parts: Parts, failures: FailureLog, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._failures = failures
+        self._parts, self._failures = parts, failures
         self._parser: Any = HeadParser(self._parser, ALL_HEADERS * self.max_field_size)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -151,6 +160,20 @@ class Protocol(web.RequestHandler):
     def ends_at(self) -> float:
         """When it will have been idle for too long: the earlier, the longer it has been."""
         return self._next_keepalive_close_time
+
+    def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
+        """A process that leaves says so in each answer: nobody sends what comes next on a connection that ends."""
+        if self._parts.leaving and not resp.prepared:
+            resp.force_close()
+        return super().finish_response(request, resp, start_time)
+
+    def leave(self) -> None:
+        """Close the connection, unless something is asked on it: then what is still coming is read, and answered."""
+        lost = self._parser is None
+        if lost or (self._waiter is not None and not self._messages and not self._parser.has_begun):
+            self.force_close()
 
     def handle_error(
         self,
@@ -181,14 +204,30 @@ def _too_long(error: TooLong, limit: int) -> dict[str, str]:
 
 
 class _Server(web.Server):
-    """`limit`: connections."""
+    """aiohttp's, but for its end: that takes no further byte, and waits for bodies of which it dropped the rest.
 
-    def __init__(self, *args: Any, failures: FailureLog, repeats: Repeats, limit: int, **options: Any) -> None:
+    `limit`: connections.
+    """
+
+    def __init__(self, *args: Any, parts: Parts, limit: int, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._failures, self._repeats, self._limit = failures, repeats, limit
+        self._parts, self._failures, self._limit = parts, FailureLog(parts.repeats), limit
 
     def __call__(self) -> web.RequestHandler:
-        return Protocol(self, loop=self._loop, failures=self._failures, **self._kwargs)
+        return Protocol(self, loop=self._loop, parts=self._parts, failures=self._failures, **self._kwargs)
+
+    def pre_shutdown(self) -> None:
+        for connection in self.connections:
+            if isinstance(connection, Protocol):
+                connection.leave()
+
+    async def shutdown(self, timeout: float | None = None) -> None:
+        """`timeout`: seconds that the others have to send what they ask, and to take the answer."""
+        end = self._loop.time() + (timeout or 0)
+        while self.connections and self._loop.time() < end:
+            await asyncio.sleep(_LOOK_SECONDS)
+            self.pre_shutdown()
+        await super().shutdown(_CUT_SECONDS)
 
     def make_room(self, newest: Protocol) -> None:
         """Where there are more connections than may be, close those that have been idle longest: some at once, so that
@@ -201,7 +240,7 @@ class _Server(web.Server):
         idle = nsmallest(max(1, self._limit // CLOSED_PART), (one for one in there if one.is_idle), _ends_at)
         for one in idle or (newest,):
             one.force_close()
-        self._repeats.warn(_log, "connections_limit_reached", limit=self._limit, idle=bool(idle))
+        self._parts.repeats.warn(_log, "connections_limit_reached", limit=self._limit, idle=bool(idle))
 
 
 _ends_at = attrgetter("ends_at")
@@ -212,15 +251,15 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        entrance, settings = self.app[ENTRANCE], self.app[PARTS].settings
+        entrance, parts = self.app[ENTRANCE], self.app[PARTS]
+        settings = parts.settings
         limits = {"max_line_size": MAX_LINE, "max_field_size": settings.max_header_size, "max_headers": MAX_HEADERS}
         options = limits | {"auto_decompress": False}  # the parser would unpack before anybody knows who sends
         return _Server(
             entrance.open(server.request_handler),
             request_factory=server.request_factory,
             handler_cancellation=server.handler_cancellation,
-            failures=FailureLog(self.app[PARTS].repeats),
-            repeats=self.app[PARTS].repeats,
+            parts=parts,
             limit=connections(settings.max_connections, settings.database_pool),
             **(server._kwargs | options),  # noqa: SLF001 - aiohttp has no public way to name the protocol's class
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from service.app import DRAIN_SECONDS, RELEASE_SECONDS
 from service.settings import Settings
 from tests.servers.programs import needs
 
@@ -43,6 +44,13 @@ def test_what_starts_waits_until_what_it_needs_is_healthy() -> None:
         assert all("healthcheck" in SERVICES[need] for need in needs)
     assert SERVICES["haproxy"]["depends_on"]["api"]["condition"] == "service_healthy"
     assert "HEALTHCHECK" in (DEPLOY / "Dockerfile").read_text()
+
+
+def test_an_end_is_waited_for() -> None:
+    limits = [Settings.model_fields[name].default for name in ("drain_time", "shutdown_timeout")]
+    for name in OURS:
+        given = float(SERVICES[name]["stop_grace_period"].removesuffix("s"))
+        assert given > sum(limits) + DRAIN_SECONDS + RELEASE_SECONDS
 
 
 def test_every_variable_is_a_setting() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from service.app import DRAIN_SECONDS, RELEASE_SECONDS
 from service.settings import Settings
 from tests.deploy.kustomize import Manifest, containers, pod, rendered
 from tests.deploy.schemas import validate
@@ -125,9 +126,11 @@ def test_probes_ask_what_the_service_answers_and_an_end_is_waited_for(name: str)
         (container,) = containers(deployment)
         asked = {probe: container[f"{probe}Probe"]["httpGet"]["path"] for probe in ("startup", "readiness", "liveness")}
         assert asked == {"startup": "/readyz", "readiness": "/readyz", "liveness": "/livez"}
-        before = 5 if "lifecycle" in container else 0
-        given = (pod(deployment) or {})["terminationGracePeriodSeconds"] - before
-        assert given > Settings.model_fields["shutdown_timeout"].default
+        assert "lifecycle" not in container, "the process itself goes on serving until nobody sends it anything"
+        serves = "api" in next(each["value"] for each in container["env"] if each["name"] == "IMS_RUN").split(",")
+        drains = Settings.model_fields["drain_time"].default if serves else 0
+        given = (pod(deployment) or {})["terminationGracePeriodSeconds"]
+        assert given > drains + Settings.model_fields["shutdown_timeout"].default + DRAIN_SECONDS + RELEASE_SECONDS
 
 
 def test_the_migration_is_a_job_of_its_own_with_the_owners_rights() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.app import DRAIN_SECONDS
+from service.app import DRAIN_SECONDS, RELEASE_SECONDS
 from service.settings import Settings
 from tests.deploy.sandbox import LIBRARY, allowed
 from tests.faults.load import authorization, client
@@ -40,7 +40,8 @@ def test_it_is_a_unit_for_this_project() -> None:
     assert service["Environment"] == f"IMS_DATA_DIR=/var/lib/{service['StateDirectory']}"
     variables = {f"IMS_{name.upper()}" for name in Settings.model_fields}
     assert set(re.findall(r"\bIMS_[A-Z_]+", UNIT.read_text())) <= variables
-    assert float(service["TimeoutStopSec"]) > Settings.model_fields["shutdown_timeout"].default + DRAIN_SECONDS
+    limits = [Settings.model_fields[name].default for name in ("drain_time", "shutdown_timeout")]
+    assert float(service["TimeoutStopSec"]) > sum(limits) + DRAIN_SECONDS + RELEASE_SECONDS
 
 
 @needs("systemd-analyze")

@@ -11,7 +11,7 @@ from service.app import application, running
 from service.settings import Settings
 from tests.deploy.kustomize import Manifest, rendered
 from tests.deploy.test_kubernetes import KUBERNETES
-from tests.machines.test_haproxy import haproxy
+from tests.machines.proxied import haproxy
 from tests.servers.children import free_port, spawn
 from tests.servers.process import ServiceProcess
 from tests.servers.programs import needs
@@ -44,7 +44,8 @@ async def test_haproxy_keeps_what_names_hosts_to_the_cluster(
     start_service: Callable[..., ServiceProcess], tmp_path: Path
 ) -> None:
     service = start_service(run="api,projector", cors_origins="*", base_path="/ims")
-    with haproxy(tmp_path, [service]) as url:
+    with haproxy(tmp_path, [service]) as proxy:
+        url = proxy.url
         async with asyncio.timeout(30):
             while not await is_ready(url):
                 await asyncio.sleep(0.05)

@@ -1,4 +1,7 @@
-"""A steady load from clients that do as they should: a key with each command, one retry with it at another process."""
+"""A steady load from clients that do as they should: a key with each command, one retry with it at another process.
+
+Or from clients that do less than that: one try, without a key.
+"""
 
 import asyncio
 import random
@@ -43,13 +46,16 @@ class Steady:
 
 
 @asynccontextmanager
-async def steady(urls: Sequence[str], headers: Mapping[str, str], rate: int) -> AsyncIterator[Steady]:
-    """`rate` commands a second, half of them reports and half of them patches, until the block ends."""
+async def steady(
+    urls: Sequence[str], headers: Mapping[str, str], rate: int, tries: int = TRIES
+) -> AsyncIterator[Steady]:
+    """`rate` commands a second, half of them reports and half of them patches, until the block ends. `tries`: of each
+    command; where it is 1 there are no keys either."""
     seen = Steady()
     under_way: set[asyncio.Task[None]] = set()
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(client(url, headers, MAX_UNDER_WAY)) for url in urls]
-        sending = asyncio.create_task(_send(seen, clients, rate, under_way))
+        sending = asyncio.create_task(_send(seen, clients, rate, tries, under_way))
         try:
             yield seen
         finally:
@@ -59,20 +65,22 @@ async def steady(urls: Sequence[str], headers: Mapping[str, str], rate: int) -> 
                 raise error
 
 
-async def _send(seen: Steady, clients: Sequence[Client], rate: int, under_way: set[asyncio.Task[None]]) -> None:
+async def _send(
+    seen: Steady, clients: Sequence[Client], rate: int, tries: int, under_way: set[asyncio.Task[None]]
+) -> None:
     began, sent, chance, mine = time.monotonic(), 0, random.Random(5), list[str]()
     for number in count():
         due = int((time.monotonic() - began) * rate)
         for _ in range(min(due - sent, MAX_UNDER_WAY - len(under_way))):
-            task = asyncio.create_task(_command(seen, clients, chance, mine))
+            task = asyncio.create_task(_command(seen, clients, tries, chance, mine))
             under_way.add(task)
             task.add_done_callback(under_way.discard)
         sent = due
         await asyncio.sleep(max(0.0, began + (number + 1) * TICK_SECONDS - time.monotonic()))
 
 
-async def _command(seen: Steady, clients: Sequence[Client], chance: random.Random, mine: list[str]) -> None:
-    name, key = f"Number {uuid4()}", str(uuid4())
+async def _command(seen: Steady, clients: Sequence[Client], tries: int, chance: random.Random, mine: list[str]) -> None:
+    name, key = f"Number {uuid4()}", str(uuid4()) if tries > 1 else None
     seen.names.add(name)
     first = chance.randrange(len(clients))
     if mine and chance.random() < 0.5:
@@ -80,7 +88,7 @@ async def _command(seen: Steady, clients: Sequence[Client], chance: random.Rando
     else:
         request = ("POST", INCIDENTS, {**BREACH, "name": name})
     why = ""
-    for attempt in range(TRIES):
+    for attempt in range(tries):
         seen.retried += attempt > 0
         try:
             answer = await clients[(first + attempt) % len(clients)].ask(*request, key=key)

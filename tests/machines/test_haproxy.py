@@ -1,9 +1,7 @@
 """HAProxy as `deploy/haproxy.cfg` has it: one address for all processes, one of which dies, leaves, comes back."""
 
 import asyncio
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
@@ -14,51 +12,20 @@ from tests.faults.audit import audit
 from tests.faults.load import authorization
 from tests.http.api import PATH, incident
 from tests.http.sse import listening_at
+from tests.machines.proxied import haproxy
 from tests.machines.steady import steady
 from tests.projections.building import soon
-from tests.servers.children import free_port, spawn
 from tests.servers.process import ServiceProcess
 from tests.servers.programs import needs
 
-CONFIGURATION = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"
 RATE = 100
 PAUSE_SECONDS = 1.5
 """As long as HAProxy takes to notice who is back."""
-END_SECONDS = 10
 EVENTS = 10
 KEPT_SECONDS = 0.2
 """How long Linux keeps the end of what is sent with MSG_MORE."""
 
 pytestmark = needs("haproxy")
-
-
-async def ready(url: str) -> bool:
-    async with ClientSession() as session:
-        try:
-            async with session.get(f"{url}/readyz") as answer:
-                return answer.status == 200
-        except ClientError:
-            return False
-
-
-@contextmanager
-def haproxy(folder: Path, processes: list[ServiceProcess]) -> Iterator[str]:
-    """The address of one that runs as configured, but for where the processes are: there is no name server here."""
-    port = free_port()
-    servers = "\n".join(
-        f"    server process{number} {process.url.removeprefix('http://')}" for number, process in enumerate(processes)
-    )
-    text = CONFIGURATION.read_text().replace("bind :8080", f"bind 127.0.0.1:{port}")
-    text = re.sub(r"\nresolvers .*?\n\n", "\n", text, flags=re.DOTALL)
-    text = text.replace(" resolvers docker init-addr libc,none", "")
-    text = re.sub(r"    server-template .*", servers, text)
-    (folder / "haproxy.cfg").write_text(text)
-    child = spawn(["haproxy", "-db", "-f", folder / "haproxy.cfg"], log=folder / "haproxy.log")
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        child.terminate()
-        child.wait(END_SECONDS)
 
 
 async def test_a_header_of_the_largest_size_goes_through(
@@ -68,12 +35,12 @@ async def test_a_header_of_the_largest_size_goes_through(
     headers = service.authorization(roles=[f"{number:032x}" for number in range(600)])
     headers["X-Own"] = "x" * (Settings.model_fields["max_header_size"].default - len("X-Own"))
     assert len(headers["Authorization"]) > 25_000
-    with haproxy(tmp_path, [service]) as url:
+    with haproxy(tmp_path, [service]) as proxy:
 
         async def answers() -> bool:
             async with ClientSession() as session:
                 try:
-                    async with session.get(f"{url}/v1/incident", headers=headers) as answer:
+                    async with session.get(f"{proxy.url}/v1/incident", headers=headers) as answer:
                         return answer.status == 200
                 except ClientError:
                     return False
@@ -86,12 +53,11 @@ async def test_an_event_of_a_stream_is_not_kept_for_more_to_send_with_it(
 ) -> None:
     service = start_service()
     told = authorization(service)
-    with haproxy(tmp_path, [service]) as url:
-        port = int(url.rpartition(":")[2])
-        await soon(lambda: ready(url))
+    with haproxy(tmp_path, [service]) as proxy:
+        await soon(proxy.ready)
         seconds = []
         async with (
-            listening_at("127.0.0.1", port, told["Authorization"]) as reading,
+            listening_at("127.0.0.1", proxy.port, told["Authorization"]) as reading,
             ClientSession(service.url, headers=told) as session,
         ):
             for _ in range(EVENTS):
@@ -107,10 +73,10 @@ async def test_an_event_of_a_stream_is_not_kept_for_more_to_send_with_it(
 async def test_a_process_that_dies_or_leaves_or_comes_back_is_not_felt(
     postgres_dsn: str, start_service: Callable[..., ServiceProcess], tmp_path: Path
 ) -> None:
-    processes = [start_service(database_url=postgres_dsn, rate_limit="off") for _ in range(2)]
-    with haproxy(tmp_path, processes) as url:
-        await soon(lambda: ready(url))
-        async with steady([url], authorization(processes[0]), RATE) as seen:
+    processes = [start_service(database_url=postgres_dsn, rate_limit="off", drain_time="3") for _ in range(2)]
+    with haproxy(tmp_path, processes) as proxy:
+        await soon(proxy.ready)
+        async with steady([proxy.url], authorization(processes[0]), RATE) as seen:
             for process, end in zip(processes, ("kill", "terminate"), strict=True):
                 await asyncio.sleep(PAUSE_SECONDS)
                 await asyncio.to_thread(getattr(process, end))
@@ -120,6 +86,5 @@ async def test_a_process_that_dies_or_leaves_or_comes_back_is_not_felt(
     assert seen.acknowledged
     assert not seen.failed
     await audit(postgres_dsn, seen.acknowledged)
-    told = (tmp_path / "haproxy.log").read_text()
-    assert '"path":"/v1/incident"' in told
-    assert "Bearer" not in told
+    assert '"path":"/v1/incident"' in proxy.logs
+    assert "Bearer" not in proxy.logs

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.http.api import PATH, incident
-from tests.machines.test_haproxy import END_SECONDS
+from tests.machines.proxied import END_SECONDS
 from tests.servers.children import free_port, spawn, wait_until
 from tests.servers.process import ServiceProcess
 

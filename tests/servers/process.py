@@ -42,6 +42,7 @@ class ServiceProcess:
         self._output = folder / f"service-{number}.out"
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("IMS_")}
         self.environment |= {"PYTHONPATH": str(ROOT), "IMS_HOST": "127.0.0.1", "IMS_PORT": "0"}
+        self.environment |= {"IMS_DRAIN_TIME": "0"}  # no proxy is told, but where a test has one
         self.environment |= {"IMS_DATA_DIR": str(folder / "data")}
         self.environment |= {f"IMS_{name.upper()}": value for name, value in (settings or {}).items()}
         self._process: Child | None = None

@@ -29,8 +29,9 @@ spec:
       {{- include "ims.placement" $ | nindent 6 }}
       serviceAccountName: {{ $name }}
       automountServiceAccountToken: false
-      # Longer than IMS_SHUTDOWN_TIMEOUT and what the writer and the followers have after it.
-      terminationGracePeriodSeconds: 20
+      # Longer than IMS_DRAIN_TIME (who serves no API does not drain), IMS_SHUTDOWN_TIMEOUT and what the writer and the
+      # followers have after them.
+      terminationGracePeriodSeconds: {{ if .drains }}30{{ else }}20{{ end }}
       securityContext: { runAsNonRoot: true, runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001, seccompProfile: { type: RuntimeDefault } }
       containers:
         - name: ims
@@ -45,10 +46,8 @@ spec:
           startupProbe: { httpGet: { path: /readyz, port: http }, periodSeconds: 1, failureThreshold: 30, timeoutSeconds: 3 }
           readinessProbe: { httpGet: { path: /readyz, port: http }, periodSeconds: 2, failureThreshold: 2, timeoutSeconds: 3 }
           livenessProbe: { httpGet: { path: /livez, port: http }, periodSeconds: 10, failureThreshold: 3, timeoutSeconds: 5 }
-          {{- if .drains }}
-          # Between the pod's end in the endpoints and its SIGTERM: requests that were sent here meanwhile are still served.
-          lifecycle: { preStop: { exec: { command: [/bin/sleep, "5"] } } }
-          {{- end }}
+          # No preStop: the process itself goes on serving for IMS_DRAIN_TIME after SIGTERM, while the pod leaves the
+          # endpoints, and closes each connection that it answers on, which a sleep would not.
           resources: {{ toJson .resources }}
           securityContext: {{ include "ims.containerSecurity" $ }}
           volumeMounts: [{ name: data, mountPath: /data }, { name: checkpoint-key, mountPath: /keys, readOnly: true }]
