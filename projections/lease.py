@@ -6,7 +6,7 @@ holder's, the position is where it left off. It works behind a pooler, unlike a 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from projections import applied_events
@@ -31,6 +31,11 @@ class Lease:
     position: int
 
 
+def _unknown(_holder: str) -> bool:
+    """Nobody can tell whether it is gone."""
+    return False
+
+
 def _unnoticed(_event: str, _what: str) -> None:
     """Nobody is told."""
 
@@ -39,7 +44,8 @@ class Leases:
     """Leases of one database; `holder` is how this process is called in `status`, `log` is what is followed.
 
     `exclusive`: no other process can be there (an embedded database under its file lock), so nobody is waited for.
-    `noticed` is called with a word on what was wrong with a lease, and the facts.
+    `noticed` is called with a word on what was wrong with a lease, and the facts. `is_gone` says of a holder, by its
+    name, whether it is known to have ended: then nobody waits for its lease to expire.
     """
 
     def __init__(
@@ -50,8 +56,10 @@ class Leases:
         *,
         exclusive: bool = False,
         noticed: Callable[[str, str], None] = _unnoticed,
+        is_gone: Callable[[str], bool] = _unknown,
     ) -> None:
         self._database, self._holder, self._log, self._noticed = database, holder, log, noticed
+        self._is_gone = is_gone
         self._dialect, self._now = database.dialect, database.dialect.now
         self._unheld = unheld(database.dialect)
         self._free = "true" if exclusive else self._unheld
@@ -68,8 +76,13 @@ class Leases:
 
         Raises OtherLog where the log does not hold what was applied: nobody can go on from there.
         """
-        state = await self.state(name)
-        if state is None or not (late := await self._late(name)):
+        found = await states_by_name(self._database, self._dialect)
+        state = next((state for state in found if state.name == name), None)
+        if state is None:
+            return None
+        gone = self._holds_no_more(state)  # the epoch says below that nobody else has taken it since
+        late = () if gone else await self._late(name)
+        if not gone and not late:
             return None
         if not anew and (problem := await self.disagreement(state)):
             raise OtherLog(problem)
@@ -77,13 +90,14 @@ class Leases:
             taken = await rows.execute(
                 f"""UPDATE followers SET epoch = epoch + 1, holder = $4, expires_at = {self._now} + $5, failure = ''
                     WHERE name = $1 AND epoch = $2 AND position = $3 AND generation = {state.generation:d}
-                    AND {self._free}""",
+                    AND {"true" if gone else self._free}""",
                 name, state.epoch, state.position, self._holder, LEASE_SECONDS,
             )  # fmt: skip
         if not taken:
             return None
-        ((holder, seconds),) = late
-        if holder and seconds > 0:
+        for holder, seconds in late:
+            if not holder or seconds <= 0:
+                continue
             told = f"{name}: held by {holder} for {seconds:.0f} s longer than anybody holds a lease: a clock was ahead"
             self._noticed("lease_of_a_clock_ahead", told)
         return Lease(name, state.epoch + 1, state.generation, state.position)
@@ -197,7 +211,12 @@ class Leases:
         return next((state for state in states if state.name == name), None)
 
     async def states(self, rows: Rows | None = None) -> Sequence[FollowerState]:
-        return await states_by_name(rows or self._database, self._dialect)
+        """Without the holders that have ended."""
+        found = await states_by_name(rows or self._database, self._dialect)
+        return [replace(state, holder="") if self._holds_no_more(state) else state for state in found]
+
+    def _holds_no_more(self, state: FollowerState) -> bool:
+        return bool(state.holder) and self._is_gone(state.holder)
 
     async def _late(self, name: str) -> Sequence[Sequence[Any]]:
         """Of a lease that is free: who had it last, and how many seconds beyond what anybody may ask for."""

@@ -58,6 +58,12 @@ class Freshness:
         if len(self._acknowledged) > MAX_TENANTS:
             self._least = max(self._least, self._acknowledged.popitem(last=False)[1])
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether there are read models as new as what this process found in the log when it began; or none will come
+        before somebody mends what is at fault."""
+        return self.position.value >= self._least or bool(self.fault)
+
     def heard_enough(self, tenant_id: str, minimum: int | None) -> bool:
         """Whether what this process has heard of the log is as new as what `current` gives."""
         feed = self._feed

@@ -11,6 +11,7 @@ from projections.read_models import FOLLOWER, REBUILD, VERSION, ReadModels, foll
 from projections.remembered import Remembered
 from service import kept_json
 from service.engines import Engine
+from service.holder import shown
 
 LOOK_SECONDS = 60.0
 """How often it is looked whether the time of kept tables is over."""
@@ -58,7 +59,7 @@ async def drop_older(engine: Engine, leases: Leases) -> list[str]:
         if generation.version >= VERSION:
             continue
         if holders.get(follower):
-            followed.append(f"{follower} is followed by {holders[follower]}")
+            followed.append(f"{follower} is followed by {shown(holders[follower])}")
         else:
             await engine.database.define(removal(names))
     return sorted(set(followed))

@@ -1,7 +1,5 @@
 """Who follows the log: the leases of this process, whatever it is for."""
 
-import os
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,6 +9,7 @@ from projections import applied_events, follower_state, generations
 from projections.lease import Leases
 from projections.read_models import FOLLOWER
 from service.engines import Engine
+from service.holder import is_gone, own_name, shown
 from service.store.log import InUse
 
 _log = structlog.get_logger(__name__)
@@ -21,8 +20,9 @@ async def open_leases(engine: Engine) -> Leases:
     dialect = engine.database.dialect
     tables = [made for kind in (follower_state, applied_events, generations) for made in kind.tables(dialect)]
     await engine.database.define(tables)
-    holder = f"{socket.gethostname()}:{os.getpid()}"
-    leases = Leases(engine.database, holder, engine.log, exclusive=engine.exclusive, noticed=_noticed)
+    leases = Leases(
+        engine.database, own_name(), engine.log, exclusive=engine.exclusive, noticed=_noticed, is_gone=is_gone
+    )
     await leases.register(FOLLOWER)
     return leases
 
@@ -40,5 +40,7 @@ async def idle_leases(engine: Engine) -> AsyncIterator[Leases]:
         leases = await open_leases(engine)
         for state in await leases.states():
             if state.holder and not engine.exclusive:
-                raise InUse(f"{state.name} is followed by {state.holder}: stop every process of the service first")
+                raise InUse(
+                    f"{state.name} is followed by {shown(state.holder)}: stop every process of the service first"
+                )
         yield leases

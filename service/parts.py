@@ -1,6 +1,7 @@
 """The parts of a running service, by name: made in `app.py`, used by the handlers."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -74,6 +75,10 @@ class Parts:
     auditing: Auditing | None
     broken: asyncio.Future[None]
     """Has an exception when this process must not go on."""
+    began: float = field(default_factory=time.monotonic)
+    """In seconds of a clock that only rises."""
+    has_answered: bool = False
+    """A read could be answered since it began, or was waited for long enough."""
     leaving: bool = False
     """It ends soon: whoever can ask another process should."""
     stops: dict[str, str] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from projections.follower_state import FollowerState
 from projections.lease import Leases
 from projections.read_models import FOLLOWER as READ_MODELS
 from projections.stream import FOLLOWER as PUBLISHER
+from service.holder import shown
 from service.parts import Parts
 from service.store.log import Log
 from service.store.mapper import UnreadableEvent
@@ -67,6 +68,6 @@ async def _with_lag(log: Log, state: FollowerState, head: int) -> dict[str, Any]
         "position": state.position,
         "lag_events": lag,
         "lag_seconds": round(max(0.0, seconds), 3),
-        "holder": state.holder or None,
+        "holder": shown(state.holder) or None,
         "failure": state.failure or None,
     }

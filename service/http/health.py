@@ -1,6 +1,7 @@
 """What machines and people ask of the service itself, without a token: alive, ready, status, metrics."""
 
 import asyncio
+import time
 from typing import Any
 
 import orjson
@@ -16,6 +17,8 @@ from service.status import status_of
 
 READY_SECONDS = 2.0
 """How long the store may take to answer."""
+FIRST_READ_SECONDS = 10.0
+"""How long a process that has begun waits for its read models before it is ready without: writes do not need them."""
 
 
 async def livez(_request: web.Request) -> web.Response:
@@ -23,7 +26,8 @@ async def livez(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """A process that serves the API is ready when its store answers, one that only follows while its follower lives."""
+    """A process that serves the API is ready when its store answers, and for the first time when it can answer a read;
+    one that only follows while its follower lives."""
     problem = await _problem(request.app[PARTS])
     return _json({"status": "not ready", "reason": problem}, 503) if problem else _json({"status": "ready"})
 
@@ -45,12 +49,21 @@ async def _problem(parts: Parts) -> str:
         return "a follower has stopped"
     if "api" not in parts.settings.run and parts.outdated:
         return "a follower leaves what comes next to a newer release"
+    if "api" in parts.settings.run and not _has_answered(parts):
+        return "the read models are not up to date yet"
     try:
         async with asyncio.timeout(READY_SECONDS):
             await parts.log.head()
     except (Unavailable, TimeoutError):
         return "the store does not answer"
     return ""
+
+
+def _has_answered(parts: Parts) -> bool:
+    """Later the read models may fall behind everywhere at once, and then nobody would be ready for a write."""
+    if not parts.has_answered:
+        parts.has_answered = parts.freshness.is_settled or time.monotonic() - parts.began > FIRST_READ_SECONDS
+    return parts.has_answered
 
 
 def _json(value: Any, status: int = 200) -> web.Response:

@@ -2,9 +2,13 @@
 
 import asyncio
 
+import pytest
+
+from service.http import health
 from tests.http.api import ABSENT_ID, PATH, Api, at, incident
 from tests.http.conftest import Serve
 from tests.http.engines import both_engines
+from tests.projections.building import soon
 
 
 @both_engines
@@ -95,3 +99,29 @@ async def test_a_position_carries_a_write_to_another_process(postgres_dsn: str, 
         position = answer.headers["Ims-Position"]
         seen = await reader.get(at(answer.data["id"]), headers={"Ims-Min-Position": position})
         assert seen.data == answer.data
+
+
+async def test_a_process_is_not_ready_before_its_read_models_are(postgres_dsn: str, serve: Serve) -> None:
+    first = await serve(database_url=postgres_dsn, run=("api",))
+    assert (await first.get("/readyz")).status == 200, "nothing is in the log"
+    await first.report()
+    api = await serve(database_url=postgres_dsn, run=("api",))
+    ready = await api.get("/readyz")
+    assert (ready.status, ready.body["reason"]) == (503, "the read models are not up to date yet")
+    assert (await first.get("/readyz")).status == 200, "it was, and writes need none"
+    await serve(database_url=postgres_dsn, run=("projector",))
+
+    async def is_ready() -> bool:
+        return (await api.get("/readyz")).status == 200
+
+    await soon(is_ready)
+    assert (await api.get(PATH)).data["total"] == 1
+
+
+async def test_nor_does_it_wait_for_ever(postgres_dsn: str, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = await serve(database_url=postgres_dsn, run=("api",))
+    await first.report()
+    api = await serve(database_url=postgres_dsn, run=("api",))
+    assert (await api.get("/readyz")).status == 503
+    monkeypatch.setattr(health, "FIRST_READ_SECONDS", 0.0)
+    assert (await api.get("/readyz")).status == 200

@@ -8,7 +8,7 @@ import pytest
 
 from projections.audit_tree import FOLLOWER as TREE
 from projections.audit_tree import REBUILD as TREE_REBUILD
-from projections.follower_state import CLOCK_SECONDS, LEASE_SECONDS
+from projections.follower_state import CLOCK_SECONDS, LEASE_SECONDS, FollowerState
 from projections.generations import KeptGeneration
 from projections.lease import LeaseLost, Leases
 from projections.read_models import FOLLOWER, REBUILD, VERSION, follower_of
@@ -78,6 +78,36 @@ async def test_one_that_a_holder_can_have_asked_for_is_his(build: Building, seco
     with pytest.raises(InUse, match="is followed by living:1"):
         async with idle_leases(build.engine):
             """Not reached."""
+
+
+async def test_one_whose_holder_is_known_to_have_ended_is_free_at_once(build: Building) -> None:
+    await held_by_the_dead(build, 0.9 * LEASE_SECONDS)
+    knowing = Leases(build.engine.database, "living", build.engine.log, is_gone=lambda holder: holder == "dead:1")
+    assert {state.holder for state in await knowing.states()} == {""}
+    taken = [await knowing.acquire(name) for name in EVERY_NAME]
+    assert all(lease is not None and lease.epoch == 1 for lease in taken)
+    assert {state.holder for state in await knowing.states()} == {"living"}
+    assert [await knowing.acquire(name) for name in EVERY_NAME] == [None] * len(EVERY_NAME)
+
+
+async def test_nobody_takes_it_after_somebody_else_has(build: Building, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two see at once that the holder has ended."""
+    await held_by_the_dead(build, 0.9 * LEASE_SECONDS)
+    first, second = (
+        Leases(build.engine.database, name, build.engine.log, is_gone=lambda holder: holder == "dead:1")
+        for name in ("first", "second")
+    )
+    agrees = second.disagreement
+
+    async def meanwhile(state: FollowerState) -> str:
+        assert await first.acquire(FOLLOWER) is not None
+        return await agrees(state)
+
+    monkeypatch.setattr(second, "disagreement", meanwhile)
+    assert await second.acquire(FOLLOWER) is None
+    state = await build.leases.state(FOLLOWER)
+    assert state is not None
+    assert (state.holder, state.epoch) == ("first", 1)
 
 
 async def test_of_two_holders_that_live_under_two_clocks_one_commits(build: Building) -> None:
