@@ -1,5 +1,6 @@
 """HAProxy as `deploy/haproxy.cfg` has it, before processes of a test."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,12 @@ class Proxy:
     @property
     def logs(self) -> str:
         return self.log.read_text()
+
+    def served(self, path: str) -> list[str]:
+        """Which process took each request for this path, in order."""
+        lines = [line[line.index("{") :] for line in self.logs.splitlines() if '{"status"' in line]
+        requests = [json.loads(line) for line in lines]
+        return [request["server"] for request in requests if request["path"] == path]
 
     def came_back(self, number: int) -> int:
         """How often it has found that the process of this number is there again."""

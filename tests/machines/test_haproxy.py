@@ -22,6 +22,9 @@ RATE = 100
 PAUSE_SECONDS = 1.5
 """As long as HAProxy takes to notice who is back."""
 EVENTS = 10
+CREATED = 30
+READ = 8
+"""Requests one after the other: those that may go anywhere go to each process in turn."""
 KEPT_SECONDS = 0.2
 """How long Linux keeps the end of what is sent with MSG_MORE."""
 
@@ -88,3 +91,40 @@ async def test_a_process_that_dies_or_leaves_or_comes_back_is_not_felt(
     await audit(postgres_dsn, seen.acknowledged)
     assert '"path":"/v1/incident"' in proxy.logs
     assert "Bearer" not in proxy.logs
+
+
+async def test_who_wrote_stays_where_it_was_written_and_others_go_anywhere(
+    postgres_dsn: str, start_service: Callable[..., ServiceProcess], tmp_path: Path
+) -> None:
+    processes = [start_service(database_url=postgres_dsn, run="api,projector", rate_limit="off") for _ in range(2)]
+    writer, reader = (processes[0].authorization(user=user) for user in ("alice", "bob"))
+    with haproxy(tmp_path, processes) as proxy:
+        await soon(proxy.ready)
+        async with ClientSession(proxy.url) as session:
+            ids, last = [], ""
+            for number in range(CREATED):
+                async with session.post(PATH, json=incident(name=f"N{number}"), headers=writer) as created:
+                    assert created.status == 201
+                    ids.append((await created.json())["data"]["id"])
+                    last = created.headers["Ims-Position"]
+                async with session.get(f"{PATH}/{ids[-1]}", headers=writer) as got:
+                    assert got.status == 200
+            for path, headers in (
+                ("/counts", reader),
+                ("/codes", writer | {"Ims-Min-Position": last}),
+                ("/attributes", writer),
+            ):
+                for _ in range(READ):
+                    async with session.get(PATH + path, headers=headers) as answer:
+                        assert answer.status == 200
+            async with session.get(f"{PATH}/{ids[-1]}", headers=reader | {"Ims-Min-Position": last}) as answer:
+                assert answer.status == 200, "somebody else, wherever that is"
+
+        async def told() -> bool:
+            return len(proxy.served(PATH)) == CREATED and len(proxy.served(f"{PATH}/attributes")) == READ
+
+        await soon(told)
+        (where,) = set(proxy.served(PATH))
+        assert {server for id in ids[:-1] for server in proxy.served(f"{PATH}/{id}")} == {where}
+        assert set(proxy.served(f"{PATH}/attributes")) == {where}
+        assert len(set(proxy.served(f"{PATH}/counts"))) == len(set(proxy.served(f"{PATH}/codes"))) == 2

@@ -45,12 +45,12 @@ class Seen:
 
 
 @asynccontextmanager
-async def watching(proxy: Proxy, headers: dict[str, str]) -> AsyncIterator[Seen]:
+async def watching(proxy: Proxy, service: ServiceProcess) -> AsyncIterator[Seen]:
     """Bodies of 1 MiB that come slowly, one after the other from each sender, and a reader of a stream who comes again
     where it ended, until the block ends."""
     seen, over = Seen(), asyncio.Event()
 
-    async def send() -> None:
+    async def send(user: str) -> None:
         text = json.dumps(BREACH).encode()
         body = text + b" " * (2**20 - len(text))
         size = len(body) // PIECES
@@ -61,7 +61,7 @@ async def watching(proxy: Proxy, headers: dict[str, str]) -> AsyncIterator[Seen]
                 await asyncio.sleep(PIECE_SECONDS)
 
         length = {"Content-Length": str(len(body)), "Content-Type": "application/json"}
-        async with ClientSession(proxy.url, headers=headers) as session:
+        async with ClientSession(proxy.url, headers=service.authorization(user=user)) as session:
             while not over.is_set():
                 try:
                     async with session.post(PATH, data=pieces(), headers=length) as answer:
@@ -72,6 +72,7 @@ async def watching(proxy: Proxy, headers: dict[str, str]) -> AsyncIterator[Seen]
                     seen.failed.append(f"slow body: {error!r}")
 
     async def read() -> None:
+        headers = service.authorization()
         while True:
             last = seen.positions[-1] if seen.positions else None
             async with listening_at("127.0.0.1", proxy.port, headers["Authorization"], last=last) as reading:
@@ -81,7 +82,7 @@ async def watching(proxy: Proxy, headers: dict[str, str]) -> AsyncIterator[Seen]
                 if reading.status != 200 or not reading.ended:
                     seen.failed.append(f"stream: {reading.status}, in order: {reading.ended}")
 
-    senders = [asyncio.create_task(send()) for _ in range(SENDERS)]
+    senders = [asyncio.create_task(send(f"user{number}")) for number in range(SENDERS)]
     reader = asyncio.create_task(read())
     try:
         yield seen
@@ -104,7 +105,7 @@ async def test_no_request_fails_while_processes_are_restarted_in_turns(
     headers = authorization(processes[0])
     with haproxy(tmp_path, processes) as proxy:
         await soon(proxy.ready)
-        async with steady([proxy.url], headers, RATE, tries=1) as commands, watching(proxy, headers) as others:
+        async with steady([proxy.url], headers, RATE, tries=1) as commands, watching(proxy, processes[0]) as others:
             for number in range(rounds):
                 leaving = number % 2
                 returns = proxy.came_back(leaving)
