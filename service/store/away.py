@@ -30,6 +30,7 @@ AWAY = (
     asyncpg.InternalClientError,
     asyncpg.InvalidSQLStatementNameError,  # another session than the one before, by a pooler
     asyncpg.DuplicatePreparedStatementError,
+    asyncpg.UndefinedFunctionError,  # of the log, renamed or dropped: by a release that is more than one ahead, say
 )
 
 

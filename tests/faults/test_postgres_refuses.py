@@ -82,6 +82,20 @@ async def test_rights_that_were_taken_away_are_missed_until_they_are_given_back(
     _was_calm(service)
 
 
+async def test_a_function_that_the_schema_lacks_is_missed_until_it_is_there_again(
+    start_service: Callable[..., ServiceProcess], postgres: Postgres, postgres_dsn: str
+) -> None:
+    """As where a release migrated it that is more than one ahead."""
+    service = start_service(database_url=postgres_dsn, write_timeout="1")
+    async with client(service.url, authorization(service)) as one:
+        await one.report()
+        postgres.sql("ALTER FUNCTION ims.append(json) RENAME TO gone", _name(postgres_dsn))
+        await _is_refused(one, reads=False)
+        postgres.sql("ALTER FUNCTION ims.gone(json) RENAME TO append", _name(postgres_dsn))
+        await _goes_on(one)
+    _was_calm(service)
+
+
 async def test_a_certificate_that_cannot_be_trusted_keeps_everybody_waiting_for_one_that_can(
     start_service: Callable[..., ServiceProcess], postgres: Postgres, postgres_dsn: str, tmp_path: Path
 ) -> None:

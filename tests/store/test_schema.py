@@ -5,6 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from service.store.log import InUse
@@ -16,12 +17,38 @@ from tests.store.engines import Engine, PostgresEngine, SqliteEngine, every
 from tests.store.events import births
 
 ROOT = Path(__file__).parents[2]
+CALLED = """
+    SELECT format('%s(%s) RETURNS %s', proname, pg_get_function_arguments(oid), pg_get_function_result(oid)) AS what
+    FROM pg_proc WHERE pronamespace = 'ims'::regnamespace
+    UNION SELECT format('%s.%s %s', table_name, column_name, data_type)
+    FROM information_schema.columns WHERE table_schema = 'ims'"""
+BEFORE_ROLLING_UPGRADES = {2}
+"""Migrations to these versions may only be run where no process of an earlier one is left, as deploy/README.md says."""
 
 
 @pytest.fixture
 def postgres_engine(empty_postgres_dsn: str) -> PostgresEngine:
     """One that nobody has made the schema for."""
     return PostgresEngine(empty_postgres_dsn)
+
+
+async def test_no_migration_takes_away_what_the_release_before_it_calls(empty_postgres_dsn: str) -> None:
+    """Its processes go on beside those of the new one: what it calls is dropped a release later at the earliest."""
+    connection = await asyncpg.connect(empty_postgres_dsn)
+    lost: dict[int, set[str]] = {}
+    try:
+        await connection.execute("CREATE SCHEMA ims; SET search_path = ims")
+        there: set[str] = set()
+        for number, sql in enumerate(steps("postgres"), start=1):
+            await connection.execute(sql.replace("{schema}", "ims"))
+            now = {row["what"] for row in await connection.fetch(CALLED)}
+            if there - now:
+                lost[number] = there - now
+            there = now
+    finally:
+        await connection.close()
+    assert there
+    assert lost.keys() == BEFORE_ROLLING_UPGRADES, lost
 
 
 async def test_it_is_made_once_and_kept(engine: Engine) -> None:
