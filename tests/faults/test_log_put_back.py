@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from projections.read_models import FOLLOWER
 from tests.domain.examples import BREACH
 from tests.faults.agreement import agree
 from tests.faults.audit import audit
@@ -20,7 +21,7 @@ from tests.projections.building import soon
 from tests.servers.redis import RedisServer
 from tests.streams.reading import compare, entries
 
-FOLLOWERS = {"read_models_v3", "audit_tree", "publisher"}
+FOLLOWERS = {FOLLOWER, "audit_tree", "publisher"}
 CHECKPOINT = "/v1/audit/checkpoint"
 BEYOND = "the log ends at 1, and {} had applied 5 events"
 ANOTHER = "the event at position 5 is another one than {} had applied"
@@ -87,7 +88,7 @@ class Walk:
         """Nothing is read, signed or published, and everybody says why."""
         async with self.client() as one:
             await soon(lambda: _told(one, what), PATIENCE_SECONDS)
-            stopped = FOLLOWERS if running else {"read_models_v3"}
+            stopped = FOLLOWERS if running else {FOLLOWER}
             await soon(lambda: _stopped(one, [what.format(name) for name in stopped]), PATIENCE_SECONDS)
             assert "run `ims restored`" in (await one.ask("GET", "/status")).body["error"]
             for path in (INCIDENTS, f"{INCIDENTS}?page=1", f"{INCIDENTS}/counts", f"{INCIDENTS}?q=breach"):
