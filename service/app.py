@@ -205,8 +205,8 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
         others["notary"] = parts.auditing.notary.run
         if parts.auditing.sampler is not None:
             others["sampler"] = parts.auditing.sampler.run
-    tasks = [asyncio.create_task(ends_with(parts.broken, name, loop)) for name, loop in essential.items()]
-    tasks += [asyncio.create_task(begun_again(name, loop)) for name, loop in others.items()]
+    tasks = [asyncio.create_task(ends_with(parts.broken, name, loop), name=name) for name, loop in essential.items()]
+    tasks += [asyncio.create_task(begun_again(name, loop), name=name) for name, loop in others.items()]
     try:
         with parts.repeats.of_libraries(*CHATTY):
             yield
@@ -221,7 +221,12 @@ async def _background(parts: Parts, engine: Engine) -> AsyncIterator[None]:
         _, late = await asyncio.wait(tasks, timeout=RELEASE_SECONDS)
         for task in late:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if late:
+            _, late = await asyncio.wait(late, timeout=RELEASE_SECONDS)
+        if late:
+            _log.error("tasks_left", tasks=sorted(task.get_name() for task in late))
+        # Whatever a task failed with was logged where it happened.
+        await asyncio.gather(*(task for task in tasks if task.done()), return_exceptions=True)
 
 
 async def _following(parts: Parts, follower: Follower[Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from service.cancelled import raise_if_cancelled
 from service.store.feed import LogWentBack
 from service.store.log import LogReplaced
 
@@ -23,6 +24,7 @@ async def ends_with(broken: asyncio.Future[None], name: str, loop: Loop) -> None
     try:
         await loop()
     except Exception as error:  # noqa: BLE001 - told to whoever ends the process
+        raise_if_cancelled(error)
         if isinstance(error, LogWentBack | LogReplaced):
             _log.critical("another_log", reason=str(error))
         else:
@@ -36,7 +38,8 @@ async def begun_again(name: str, loop: Loop) -> None:
     while True:
         try:
             await loop()
-        except Exception:  # noqa: BLE001 - nobody else would hear of it
+        except Exception as error:  # noqa: BLE001 - nobody else would hear of it
+            raise_if_cancelled(error)
             _log.exception("task_failed", task=name)
             await asyncio.sleep(AGAIN_SECONDS)
         else:

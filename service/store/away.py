@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 
 from projections.database import Unavailable
+from service.cancelled import raise_if_cancelled
 from service.store.log import ReadOnly, RightMissing, Unreachable
 
 AWAY = (
@@ -61,6 +62,7 @@ def answering(connection: Any) -> Iterator[None]:
 
 def ended(connection: Any, error: AttributeError) -> Exception:
     """The driver's own mistake where a connection is ended between two of its steps; else the error itself."""
+    raise_if_cancelled(error)
     return Unavailable("the connection was ended meanwhile") if connection.is_closed() else error
 
 
@@ -74,6 +76,8 @@ def reachable() -> Iterator[None]:
 
 
 def translated(error: Exception, kind: type[Unavailable] = Unavailable) -> Unavailable:
+    """Raises CancelledError where the task was cancelled."""
+    raise_if_cancelled(error)
     if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
         kind = ReadOnly  # it refused the first change, so nothing has happened
     return kind(f"{type(error).__name__}: {error}")

@@ -1,5 +1,6 @@
 """PostgreSQL: the schema, and the read models' side of it."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ from typing import Any, ClassVar
 import asyncpg
 
 from projections.database import Dialect, Rows, Unavailable
+from service.cancelled import raise_if_cancelled
 from service.store import postgres_conditions
 from service.store.away import available, of_another_session
 from service.store.conditions import Finding, require
@@ -126,10 +128,20 @@ class Postgres:
 
     @asynccontextmanager
     async def transaction(self, *, durable: bool = False) -> AsyncIterator[Rows]:
-        async with self._connections.lend() as connection, connection.transaction():
-            if durable:
-                await _make_durable(connection)
-            yield PostgresRows(connection)
+        async with self._connections.lend() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                if durable:
+                    await _make_durable(connection)
+                yield PostgresRows(connection)
+            except asyncio.CancelledError:
+                raise  # nothing more is asked of the server: the connection ends, and takes back what was done
+            except BaseException:
+                if not connection.is_closed():
+                    await transaction.rollback()
+                raise
+            await transaction.commit()
 
     @asynccontextmanager
     async def trial(self) -> AsyncIterator[Rows]:
@@ -138,6 +150,9 @@ class Postgres:
             await transaction.start()
             try:
                 yield PostgresRows(connection, LONG_SECONDS)
+            except asyncio.CancelledError:
+                connection.terminate()
+                raise
             finally:
                 if not connection.is_closed():
                     await transaction.rollback()
@@ -203,6 +218,7 @@ class PostgresRows:
         at_once, columns = self._at_once[sql]
         if at_once == sql:
             await self._connection.executemany(sql, rows)
+            raise_if_cancelled()  # the driver forgets it where it happens while it sends
         else:
             await self._connection.execute(at_once, json_rows(columns, rows))
 

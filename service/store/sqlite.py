@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Any
 
-from projections.database import Dialect, Rows
+from projections.database import Dialect, Rows, Unavailable
 from service.store.sqlite_file import DatabaseFile, commit, rollback
 from service.store.sqlite_rows import SqliteRows, fetched, kept
 
@@ -67,6 +67,10 @@ class SqliteDatabase:
                 await self._file.write(lambda connection: connection.execute("BEGIN IMMEDIATE"))
                 yield SqliteRows(self._file)
                 await self._file.write(commit)
+            except asyncio.CancelledError:
+                with suppress(Unavailable):
+                    await self._file.write(rollback)
+                raise
             except BaseException:
                 await self._file.write(rollback)
                 raise

@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError, RedisClusterException, RedisError, ResponseError
 
 from projections.database import Unavailable
+from service.cancelled import raise_if_cancelled
 from service.streams.address import Address
 
 WORDS_AT_ONCE = 70
@@ -37,6 +38,7 @@ def available() -> Iterator[None]:
     try:
         yield
     except (TimeoutError, RedisError, RedisClusterException, OSError) as error:
+        raise_if_cancelled(error)
         raise Unavailable(f"Redis: {type(error).__name__}: {error}".removesuffix(": ")) from error
 
 
@@ -129,6 +131,7 @@ class Wire:
                     return found[0].decode(), int(found[1])
                 problem = f"sentinel {host}:{port} knows no {self._address.master}"
             except (RedisError, OSError) as error:
+                raise_if_cancelled(error)
                 problem = f"sentinel {host}:{port}: {error}"
             finally:
                 await asking.disconnect(nowait=True)

@@ -17,6 +17,7 @@ from domain.erased import Erased
 from domain.event import Fact
 from projections.cloud_events import CloudEvents, Published
 from projections.database import Unavailable
+from service.cancelled import raise_if_cancelled
 from service.store.feed import LOOK_SECONDS, Feed
 from service.store.history import LogHistory
 from service.store.log import Log
@@ -167,7 +168,8 @@ class Tail:
             except Unavailable as error:
                 _log.warning("tail_waits_for_log", error=str(error))
                 await asyncio.sleep(LOOK_SECONDS)
-            except Exception:  # noqa: BLE001 - what a newer release wrote, say: another process may be able to read it
+            except Exception as error:  # noqa: BLE001 - what a newer release wrote, say: another process can read it
+                raise_if_cancelled(error)
                 _log.exception("tail_stopped", position=self._position)
                 for reader in self._readers:
                     reader.end()
