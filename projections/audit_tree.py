@@ -30,11 +30,12 @@ class AuditTree:
         self._edge = None
         return lease.position
 
-    async def commit(self, lease: Lease, position: int, batch: Sequence[Leaf]) -> None:
+    async def commit(self, lease: Lease, position: int, batch: Sequence[Leaf]) -> int:
         async with self._database.transaction() as rows:
             edge = await self.grow(rows, lease.generation, position, batch)
             await self._leases.advance(rows, lease, position, batch[-1].position, batch[-1].digest)
         self._edge = edge
+        return len(batch)
 
     async def grow(self, rows: Rows, generation: int, position: int, batch: Sequence[Leaf]) -> Edge:
         """Within somebody's transaction; the follower's row stays where it is. Raises Stopped at a hole."""

@@ -23,6 +23,8 @@ MAX_KEPT = 10_000
 MAX_NEW = 1_000
 """The same of those that were not, of which the birth itself is kept. Most of them are not changed soon, and many in
 memory cost every request."""
+RENDERED_BYTES = 4_000_000
+"""Of events that are rendered at once, a single larger one apart: each has the whole state of what it is about."""
 MAX_HISTORIES = 4
 """Histories that are read at once."""
 SEQUENCE_DIGITS: Final = 20
@@ -75,12 +77,18 @@ class CloudEvents:
         self._new.pop(originator_id.int, None)
         self._forgets += 1
 
-    async def of(self, facts: Sequence[Fact]) -> list[Published]:
-        """In the order given, positions rising. Raises whatever the history raises."""
+    async def of(self, facts: Sequence[Fact], max_bytes: int = RENDERED_BYTES) -> list[Published]:
+        """In the order given, positions rising: as many as make so many bytes, one at least. Raises whatever the
+        history raises."""
         forgets = self._forgets
         states, missing = self._states_before(facts)
         pasts = await self._pasts(missing) if missing else {}
-        published = [self._render(fact, states, pasts) for fact in facts]
+        published, room = list[Published](), max_bytes
+        for fact in facts:
+            published.append(self._render(fact, states, pasts))
+            room -= len(published[-1].event)
+            if room <= 0:
+                break
         if forgets == self._forgets:  # else one of them may be what was to be forgotten meanwhile
             self._kept |= states
         while len(self._kept) > MAX_KEPT:
@@ -111,13 +119,15 @@ class CloudEvents:
 
     def _state_before(self, id: int, version: int) -> _Folded:
         """What is kept, if it is that; else of nothing."""
+        kept = self._kept.pop(id, None)
+        if kept is not None and kept.version == version - 1:
+            return kept
         if version == 1:
             state, birth = _Folded(), self._new.pop(id, None)
             if birth is not None:
                 _catch_up(state, [birth], version)
             return state
-        kept = self._kept.pop(id, None)
-        return kept if kept is not None and kept.version == version - 1 else _Folded()
+        return _Folded()
 
     async def _pasts(self, missing: Mapping[UUID, int]) -> dict[int, list[Fact]]:
         """The events before those versions, the newest first."""

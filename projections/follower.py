@@ -8,10 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
-from domain.erasure import Erasing
-from domain.event import Fact, Recorded
 from projections.agreement import OtherLog
-from projections.database import Database, Rows, Unavailable
+from projections.database import Unavailable
 from projections.lease import Lease, LeaseLost, Leases
 
 BATCH = 500
@@ -72,8 +70,9 @@ class Target(Protocol[_F_contra]):
         """Returns the position to go on from."""
         ...
 
-    async def commit(self, lease: Lease, position: int, batch: Sequence[_F_contra]) -> None:
-        """Write what follows `position`, and no half of it."""
+    async def commit(self, lease: Lease, position: int, batch: Sequence[_F_contra]) -> int:
+        """Write what follows `position`: the first of the batch, as many as are well written at once, or none where it
+        fails. Returns how many."""
         ...
 
     async def rest(self, lease: Lease, position: int) -> None:
@@ -83,41 +82,6 @@ class Target(Protocol[_F_contra]):
     async def leave(self, lease: Lease) -> None:
         """The last word before the lease is given up, for whatever reason."""
         ...
-
-
-class ReadModel(Protocol):
-    """What is built, in the tables of one generation."""
-
-    async def apply(self, rows: Rows, batch: Sequence[Fact]) -> None: ...
-
-
-class Tables:
-    """Read models as a target: rows and position in one transaction."""
-
-    def __init__(self, database: Database, leases: Leases, models: Callable[[int], ReadModel]) -> None:
-        self._database, self._leases, self._models = database, leases, models
-        self._model: ReadModel | None = None
-
-    async def ready(self) -> None:
-        """Whether the database is there shows when the lease is asked for."""
-
-    async def begin(self, lease: Lease) -> int:
-        self._model = self._models(lease.generation)
-        return lease.position
-
-    async def commit(self, lease: Lease, position: int, batch: Sequence[Fact]) -> None:
-        model = self._model or self._models(lease.generation)
-        async with self._database.transaction() as rows:
-            await model.apply(rows, batch)
-            await self._leases.advance(rows, lease, position, batch[-1].position, batch[-1].digest)
-        if any(isinstance(fact, Recorded) and isinstance(fact.event, Erasing) for fact in batch):
-            await self._database.scrub()
-
-    async def rest(self, lease: Lease, position: int) -> None:
-        await self._leases.renew(lease, position)
-
-    async def leave(self, lease: Lease) -> None:
-        """The position is there already."""
 
 
 class Follower(Generic[_F]):
@@ -147,6 +111,12 @@ class Follower(Generic[_F]):
         self._feed, self._target, self._leases = feed, target, leases
         self._moved, self._noticed = moved, noticed
         self._longest_pause, self._pause_per_event, self._batch = longest_pause, pause, batch
+        self._at_once = batch
+        """Events that are asked for at once: fewer after what the database did not do in time."""
+        self._tried = 0
+        """Events of the batch that was begun last."""
+        self._failure, self._failures = "", 0
+        """What keeps it from going on, how often in a row."""
         self._hurried = asyncio.Event()
 
     def hurry(self) -> None:
@@ -161,7 +131,7 @@ class Follower(Generic[_F]):
         while True:
             try:
                 await self._target.ready()
-                lease = await self._leases.acquire(self.name)
+                lease = await self._leases.acquire(self.name, failure=self._failure)
                 if lease is None:
                     await asyncio.sleep(LOOK_SECONDS)
                 else:
@@ -181,8 +151,11 @@ class Follower(Generic[_F]):
                 await asyncio.sleep(OUTDATED_SECONDS)
             except Unavailable as error:
                 self._noticed("follower_waits", str(error))
+                self._failures += 1
+                self._failure = str(error) + (f" ({self._failures} times in a row)" if self._failures > 1 else "")
+                self._at_once = max(1, min(self._at_once, self._tried or self._at_once) // 2)
                 with suppress(Unavailable):
-                    await self._leases.note(self.name, str(error))
+                    await self._leases.note(self.name, self._failure)
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def follow(self, lease: Lease, until: int | None = None) -> int:
@@ -193,26 +166,40 @@ class Follower(Generic[_F]):
         position = await self._target.begin(lease)
         self._moved(lease, position)
         while until is None or position < until:
-            batch = await self._next(position, self._batch if until is None else min(self._batch, until - position))
+            at_once = self._at_once
+            batch = await self._next(position, at_once if until is None else min(at_once, until - position))
             if not batch:
                 if until is not None:  # it was there when whoever asked for this position looked
                     raise Stopped(f"position {position + 1} is missing: the log does not go on to {until}")
                 await self._target.rest(lease, position)
+                await self._succeeded(lease)
                 continue
+            number = self._tried = len(batch)
             try:
-                await self._target.commit(lease, position, batch)
+                while batch:
+                    taken = await self._target.commit(lease, position, batch)
+                    position, batch = batch[taken - 1].position, batch[taken:]
+                    if batch:
+                        self._moved(lease, position)
             except (LeaseLost, Displaced, Unavailable, Stopped):
                 raise
             except Exception:  # noqa: BLE001 - one of them is at fault: the ones before it count, and it is named
                 for fact in batch:
                     await self._commit_one(lease, fact)
-            position = batch[-1].position
+                    position = fact.position
             self.outdated = ""
             self._moved(lease, position)
-            if len(batch) < self._batch:
-                await self._pause(min(self._longest_pause, len(batch) * self._pause_per_event))
+            await self._succeeded(lease)
+            if number < at_once:
+                await self._pause(min(self._longest_pause, number * self._pause_per_event))
         await self._target.rest(lease, position)
         return position
+
+    async def _succeeded(self, lease: Lease) -> None:
+        self._at_once = min(self._batch, 2 * self._at_once)
+        if self._failure:
+            await self._leases.tell(lease, "")
+            self._failure, self._failures = "", 0
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

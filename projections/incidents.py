@@ -9,7 +9,7 @@ from domain.incident import Incident
 from projections.comparison import Compared
 from projections.database import Database, Dialect, Json, Reader, Rows
 from projections.incident_attributes import IncidentAttributes
-from projections.incident_changes import IncidentChanges, IncidentFold
+from projections.incident_changes import WRITTEN_BYTES, IncidentChanges, IncidentFold
 from projections.listing import COUNTED
 from projections.pages import Pages, Source
 from projections.past import Past
@@ -39,6 +39,9 @@ class Incidents:
         self._get = f"SELECT deleted, occ_lock, document FROM {self.table} WHERE tenant_id = $1 AND id = $2"
         self._standing = f"SELECT id, deleted FROM {self.table} WHERE tenant_id = $1 AND {dialect.among('id', 2)}"
         self._load = f"SELECT {COLUMNS} FROM {self.table} WHERE tenant_id = $1 AND {dialect.among('id', 2)}"
+        self._measure = (
+            f"SELECT id, length(document) FROM {self.table} WHERE tenant_id = $1 AND {dialect.among('id', 2)}"
+        )
 
     def tables(self) -> list[str]:
         text = self._dialect.text
@@ -77,27 +80,33 @@ class Incidents:
 
     # What events do
 
-    def fold(self) -> IncidentFold:
-        return IncidentFold(self._json, self._remembered)
+    def fold(self, max_bytes: int = WRITTEN_BYTES) -> IncidentFold:
+        return IncidentFold(self._json, self._remembered, max_bytes)
 
     async def stored(self, reader: Reader, tenant_id: str, ids: Sequence[str]) -> Sequence[Sequence[Any]]:
         """Rows of incidents as they are, columns as `Version` has them."""
         return await reader.fetch(self._load, tenant_id, ids)
 
-    async def write(self, rows: Rows, changes: IncidentChanges) -> None:
+    async def sizes(self, reader: Reader, tenant_id: str, ids: Sequence[str]) -> Sequence[tuple[str, int]]:
+        """Bytes of the documents of incidents as they are, each after its id."""
+        return [(id, size) for id, size in await reader.fetch(self._measure, tenant_id, ids)]
+
+    async def write(self, rows: Rows, changes: IncidentChanges, past_erased: int = 0) -> None:
+        """`past_erased`: the position up to which nothing is left in the past of what these changes erase."""
         await rows.insert(self.table, changes.born)
         if changes.changed:
             await rows.many(self._upsert, changes.changed)
         await self.past.keep(rows, changes.superseded)
         await self.attributes.write(rows, changes.attributes, {row[1] for row in changes.born})
         for event, position in changes.erasing:
-            await self._erase_past(rows, event, position)
+            await self.past.erase(rows, event, position, self._json, past_erased)
+            await self.attributes.erase(rows, event, position)
         if changes.gone:
             await rows.many(self._remove, changes.gone)
         if changes.counts:
             await rows.many(self._count, changes.counts)
 
-    async def erase(self, rows: Rows, event: Incident.IncidentErased, position: int) -> None:
+    async def erase(self, rows: Rows, event: Incident.IncidentErased, position: int, past_erased: int = 0) -> None:
         """In tables that are only kept, or that another follower fills, which meets the event in its turn.
 
         Where it has met it already there is nothing to do; a version that changes meanwhile is left to whoever does it.
@@ -106,7 +115,8 @@ class Incidents:
         for version in [Version(*row) for row in await rows.fetch(self._load, tenant_id, [id])]:
             if version.from_position >= position:
                 return
-            await self._erase_past(rows, event, position)
+            await self.past.erase(rows, event, position, self._json, past_erased)
+            await self.attributes.erase(rows, event, position)
             if event.fields != ALL:
                 left = without(version, event.fields, self._json)
                 await rows.execute(self._rewrite, *written(left), version.from_position)
@@ -114,10 +124,6 @@ class Incidents:
             await rows.execute(self._remove, tenant_id, id)
             if not version.deleted:
                 await rows.many(self._count, [(*counted(version)[1:], -1)])
-
-    async def _erase_past(self, rows: Rows, event: Incident.IncidentErased, position: int) -> None:
-        await self.past.erase(rows, event, position, self._json)
-        await self.attributes.erase(rows, event, position)
 
     # Queries
 

@@ -71,8 +71,9 @@ class Leases:
             name, str(self._log.log_id),
         )  # fmt: skip
 
-    async def acquire(self, name: str, *, anew: bool = False) -> Lease | None:
+    async def acquire(self, name: str, *, anew: bool = False, failure: str = "") -> Lease | None:
         """The lease where it is free, else None. `anew`: whatever it built is going to be reset, so any log is right.
+        `failure`: what keeps whoever tries again, told until it has gone on.
 
         Raises OtherLog where the log does not hold what was applied: nobody can go on from there.
         """
@@ -88,10 +89,10 @@ class Leases:
             raise OtherLog(problem)
         async with self._database.transaction() as rows:
             taken = await rows.execute(
-                f"""UPDATE followers SET epoch = epoch + 1, holder = $4, expires_at = {self._now} + $5, failure = ''
+                f"""UPDATE followers SET epoch = epoch + 1, holder = $4, expires_at = {self._now} + $5, failure = $6
                     WHERE name = $1 AND epoch = $2 AND position = $3 AND generation = {state.generation:d}
                     AND {"true" if gone else self._free}""",
-                name, state.epoch, state.position, self._holder, LEASE_SECONDS,
+                name, state.epoch, state.position, self._holder, LEASE_SECONDS, failure,
             )  # fmt: skip
         if not taken:
             return None
@@ -110,6 +111,16 @@ class Leases:
         """Raises LeaseLost, also where a crash of the database took back what this holder had committed."""
         await self._move(self._database, lease, position, position)
 
+    async def hold(self, rows: Rows, lease: Lease, position: int) -> None:
+        """Renew it within the follower's own transaction. Raises LeaseLost."""
+        await self._move(rows, lease, position, position)
+
+    async def tell(self, lease: Lease, failure: str) -> None:
+        """What keeps its holder; empty for nothing."""
+        await self._database.execute(
+            "UPDATE followers SET failure = $3 WHERE name = $1 AND epoch = $2", lease.name, lease.epoch, failure
+        )
+
     async def advance(self, rows: Rows, lease: Lease, old: int, new: int, digest: bytes) -> None:
         """Move the position within the follower's own transaction, to the event of this digest. Raises LeaseLost."""
         await self._move(rows, lease, old, new)
@@ -121,10 +132,10 @@ class Leases:
         Raises LeaseLost.
         """
         if new == old:
-            await self._move(self._database, lease, old, new, failure="''")
+            await self._move(self._database, lease, old, new)
             return
         async with self._database.transaction() as rows:
-            await self._move(rows, lease, old, new, failure="''")
+            await self._move(rows, lease, old, new)
             await applied_events.put(rows, lease.name, lease.generation, new, digest)
 
     async def forget(self, name: str) -> None:
@@ -224,10 +235,9 @@ class Leases:
             f"SELECT holder, {too_late(self._dialect)} FROM followers WHERE name = $1 AND {self._free}", name
         )
 
-    async def _move(self, rows: Rows | Database, lease: Lease, old: int, new: int, failure: str = "failure") -> None:
-        """`failure`: what becomes of what is told there, as SQL."""
+    async def _move(self, rows: Rows | Database, lease: Lease, old: int, new: int) -> None:
         hit = await rows.execute(
-            f"""UPDATE followers SET position = $4, expires_at = {self._now} + $5, failure = {failure}
+            f"""UPDATE followers SET position = $4, expires_at = {self._now} + $5
                 WHERE name = $1 AND epoch = $2 AND position = $3 AND generation = {lease.generation:d}""",
             lease.name, lease.epoch, old, new, LEASE_SECONDS,
         )  # fmt: skip

@@ -27,7 +27,7 @@ class Loading:
 
     def __init__(self, database: Database, leases: Leases, models: ReadModels, clock: Callable[[], float]) -> None:
         self._database, self._leases, self._models, self._clock = database, leases, models, clock
-        self._fold = models.fold()
+        self._fold = models.fold(WRITTEN_BYTES)
         self._since: int | None = None
         """The position that the events which are folded and not written yet follow; None where there are none."""
         self._last: Placed | None = None
@@ -42,19 +42,20 @@ class Loading:
         self._handed_over_at = self._clock()
         return lease.position
 
-    async def commit(self, lease: Lease, position: int, batch: Sequence[Placed]) -> None:
+    async def commit(self, lease: Lease, position: int, batch: Sequence[Placed]) -> int:
         since = position if self._since is None else self._since
         try:
-            await self._fold.add(self._database, batch)
+            taken = await self._fold.add(self._database, batch)
         except (Unavailable, LeaseLost):
             raise
         except Exception as error:
             raise _stopped(position + 1, batch[-1].position, error) from error
-        self._since, self._last = since, batch[-1]
+        self._since, self._last = since, batch[taken - 1]
         late = self._clock() - self._handed_over_at >= RENEW_SECONDS  # else the lease may run out
         if late or self._last.position - since >= WRITTEN or self._fold.size >= WRITTEN_BYTES:
             await self._hand_over(lease)
         await asyncio.sleep(0)  # what is being written goes on, and what is being read
+        return taken
 
     async def rest(self, lease: Lease, position: int) -> None:
         await self._finish(lease)
@@ -80,7 +81,7 @@ class Loading:
         since, last, self._since = self._since, self._last, None
         if since is None or last is None:
             return
-        changes, self._fold = self._fold.changes(), self._models.fold()
+        changes, self._fold = self._fold.changes(), self._models.fold(WRITTEN_BYTES)
         await self._settle()
         self._handed_over_at = self._clock()
         self._writing = asyncio.create_task(self._write(lease, since, last, changes))

@@ -1,5 +1,6 @@
 """The read model of what incidents were: every version but the newest, and between which positions it held."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -7,11 +8,16 @@ from typing import Any, NamedTuple
 from domain.erasure import ALL
 from domain.incident import Incident
 from projections.comparison import Compared
-from projections.database import Database, Dialect, Json, Rows
+from projections.database import Database, Dialect, Json, Reader, Rows
 from projections.incident_attributes import IncidentAttributes
 from projections.pages import Pages, Source
 from projections.past_pages import Born, PastPages
 from projections.versions import COLUMNS, WRITTEN, Version, columns, rewriting, without, written
+
+WRITTEN_BYTES = 4_000_000
+"""Of documents that are rewritten at once, about."""
+AT_A_STRETCH = 5
+"""Versions that are rewritten while everybody else waits."""
 
 Superseded = tuple[Any, ...]
 """A version and the position of the event that made the next one: `(*version, to_position)`."""
@@ -32,7 +38,10 @@ class Past:
     def __init__(self, dialect: Dialect, suffix: str, newest: str, attributes: IncidentAttributes) -> None:
         self._dialect, self._newest, self._attributes = dialect, newest, attributes
         self.table = f"past_incidents{suffix}"
-        self._of_it = f"SELECT {COLUMNS} FROM {self.table} WHERE tenant_id = $1 AND id = $2 AND from_position < $3"
+        of_it = f"FROM {self.table} WHERE tenant_id = $1 AND id = $2"
+        self._sizes = f"""SELECT occ_lock, length(document) {of_it} AND from_position < $3 AND to_position > $4
+                          ORDER BY occ_lock"""
+        self._slice = f"SELECT {COLUMNS} {of_it} AND occ_lock BETWEEN $3 AND $4 AND from_position < $5"
         self._rewrite = rewriting(self.table, "occ_lock")
         self._remove = f"DELETE FROM {self.table} WHERE tenant_id = $1 AND id = $2"
         named = dialect.among("occ_lock", 3)
@@ -59,14 +68,45 @@ class Past:
     async def keep(self, rows: Rows, superseded: Sequence[Superseded]) -> None:
         await rows.insert(self.table, superseded)
 
-    async def erase(self, rows: Rows, event: Incident.IncidentErased, position: int, json: Json) -> None:
-        """What was written before the event at that position."""
+    async def erase(self, rows: Rows, event: Incident.IncidentErased, position: int, json: Json, done: int = 0) -> None:
+        """What was written before the event at that position. `done`: where the versions ended in which nothing of it
+        is left."""
         tenant_id, id = event.tenant_id, str(event.originator_id)
         if event.fields == ALL:
             await rows.execute(self._remove, tenant_id, id)
             return
-        versions = [Version(*row) for row in await rows.fetch(self._of_it, tenant_id, id, position)]
-        left = [(*written(without(version, event.fields, json)), version.occ_lock) for version in versions]
+        for one in await self.slices(rows, event, position, done):
+            await self.erase_slice(rows, event, position, json, one)
+
+    async def slices(
+        self, reader: Reader, event: Incident.IncidentErased, position: int, done: int = 0
+    ) -> list[tuple[int, int]]:
+        """The first and the last versions of as many as are best rewritten at once. None where all of it goes."""
+        if event.fields == ALL:
+            return []
+        sizes = await reader.fetch(self._sizes, event.tenant_id, str(event.originator_id), position, done)
+        found: list[tuple[int, int]] = []
+        room = 0
+        for occ_lock, size in sizes:
+            if room <= 0:
+                found.append((occ_lock, occ_lock))
+                room = WRITTEN_BYTES
+            found[-1] = found[-1][0], occ_lock
+            room -= size
+        return found
+
+    async def erase_slice(
+        self, rows: Rows, event: Incident.IncidentErased, position: int, json: Json, versions: tuple[int, int]
+    ) -> None:
+        found = await rows.fetch(self._slice, event.tenant_id, str(event.originator_id), *versions, position)
+        left = []
+        for number, row in enumerate(found, 1):
+            version = Version(*row)
+            new = without(version, event.fields, json)
+            if new != version:
+                left.append((*written(new), version.occ_lock))
+            if number % AT_A_STRETCH == 0:
+                await asyncio.sleep(0)
         if left:
             await rows.many(self._rewrite, left)
 

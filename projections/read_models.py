@@ -1,8 +1,9 @@
 """The read models that are built together: one follower, one transaction, one position."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from domain.comment import Comment
 from domain.erasure import Erasing
@@ -14,7 +15,7 @@ from projections.comparison import Compared
 from projections.database import Dialect, Json, Reader, Rows
 from projections.follower import Placed
 from projections.generations import Generation, by_generation
-from projections.incident_changes import IncidentChanges
+from projections.incident_changes import WRITTEN_BYTES, IncidentChanges
 from projections.incidents import Incidents
 from projections.remembered import Remembered
 
@@ -37,6 +38,10 @@ _KEYS = {
 """The tables, of any release, that hold what was written, and the column that names the incident or comment."""
 
 
+Writing = AbstractAsyncContextManager[Rows]
+"""A transaction."""
+
+
 class Changes(NamedTuple):
     """What some events do to incidents, and those of them that are about something else."""
 
@@ -48,31 +53,43 @@ class Changes(NamedTuple):
 class Fold:
     """Events that are written together, a few at a time."""
 
-    def __init__(self, incidents: Incidents) -> None:
-        self._incidents, self._fold = incidents, incidents.fold()
+    def __init__(self, incidents: Incidents, max_bytes: int = WRITTEN_BYTES) -> None:
+        self._incidents, self._fold = incidents, incidents.fold(max_bytes)
+        self._comment_bytes = 0
         self._comments: list[Recorded] = []
         self._definitions: list[Recorded] = []
 
     @property
     def size(self) -> int:
         """Bytes of what is to be written, about."""
-        return self._fold.size
+        return self._fold.size + self._comment_bytes
 
-    async def add(self, reader: Reader, batch: Sequence[Placed]) -> None:
-        """What was erased from the log is passed over: the event that erased it follows. So is what is no event.
+    async def add(self, reader: Reader, batch: Sequence[Placed]) -> int:
+        """Returns how many of them were taken, one at least: no more than is well written at once. What was erased from
+        the log is passed over: the event that erased it follows. So is what is no event.
 
         Raises LookupError.
         """
-        of_incidents: list[Recorded] = []
-        for fact in batch:
-            if isinstance(fact, Recorded):
-                if isinstance(fact.event, Incident.Event):
-                    of_incidents.append(fact)
-                elif isinstance(fact.event, Comment.Event):
+        places = [
+            place
+            for place, fact in enumerate(batch)
+            if isinstance(fact, Recorded) and isinstance(fact.event, Incident.Event)
+        ]
+        of_incidents: list[Any] = [batch[place] for place in places]
+        incidents, taken = self._incidents, len(batch)
+        if of_incidents:
+            fitting = await self._fold.add(
+                partial(incidents.stored, reader), partial(incidents.sizes, reader), of_incidents
+            )
+            taken = places[fitting] if fitting < len(places) else taken
+        for fact in batch[:taken]:
+            if isinstance(fact, Recorded) and not isinstance(fact.event, Incident.Event):
+                if isinstance(fact.event, Comment.Event):
                     self._comments.append(fact)
+                    self._comment_bytes += len(getattr(fact.event, "text", ""))
                 else:
                     self._definitions.append(fact)
-        await self._fold.add(partial(self._incidents.stored, reader), of_incidents)
+        return taken
 
     def changes(self) -> Changes:
         """Of all of them; no more can be added then."""
@@ -101,34 +118,51 @@ class ReadModels:
         """Every table, with its key."""
         return [*self.incidents.compared(), *self.comments.compared(), *self.definitions.compared()]
 
-    async def apply(self, rows: Rows, batch: Sequence[Fact]) -> None:
-        """What is erased leaves the tables of other generations too."""
+    async def apply(self, rows: Rows, batch: Sequence[Fact], past_erased: int = 0) -> int:
+        """Returns how many were applied, one at least. What is erased leaves the tables of other generations too.
+
+        `past_erased`: the position up to which `erase_past` has left nothing of what they erase.
+        """
         fold = self.fold()
-        await fold.add(rows, batch)
-        await self.write(rows, fold.changes())
-        erasing = [fact for fact in batch if isinstance(fact, Recorded) and isinstance(fact.event, Erasing)]
+        taken = await fold.add(rows, batch)
+        await self.write(rows, fold.changes(), past_erased)
+        erasing = [fact for fact in batch[:taken] if isinstance(fact, Recorded) and isinstance(fact.event, Erasing)]
         if erasing:
-            await self._erase_elsewhere(rows, erasing)
+            await self._erase_elsewhere(rows, erasing, past_erased)
+        return taken
 
-    def fold(self) -> "Fold":
+    async def erase_past(self, reader: Reader, writing: Callable[[], Writing], fact: Recorded) -> None:
+        """What is erased leaves the versions of before in the tables of every generation, in any number of transactions
+        that `writing` begins: none of them is long. It can be done again."""
+        event = fact.event
+        if not isinstance(event, Incident.IncidentErased):
+            return
+        for generation in by_generation(await reader.fetch(self._dialect.table_names)):
+            if generation.version == VERSION:
+                past = ReadModels(self._dialect, self._json, generation.number).incidents.past
+                for versions in await past.slices(reader, event, fact.position):
+                    async with writing() as rows:
+                        await past.erase_slice(rows, event, fact.position, self._json, versions)
+
+    def fold(self, max_bytes: int = WRITTEN_BYTES) -> "Fold":
         """What can be found out of events before it is written."""
-        return Fold(self.incidents)
+        return Fold(self.incidents, max_bytes)
 
-    async def write(self, rows: Rows, changes: "Changes") -> None:
+    async def write(self, rows: Rows, changes: "Changes", past_erased: int = 0) -> None:
         """Into the tables of this generation alone."""
-        await self.incidents.write(rows, changes.incidents)
+        await self.incidents.write(rows, changes.incidents, past_erased)
         await self.comments.apply(rows, changes.comments)
         await self.definitions.apply(rows, changes.definitions)
 
-    async def erase(self, rows: Rows, fact: Recorded) -> None:
+    async def erase(self, rows: Rows, fact: Recorded, past_erased: int = 0) -> None:
         """What is erased leaves these tables too, wherever whoever fills them is."""
         event = fact.event
         if isinstance(event, Incident.IncidentErased):
-            await self.incidents.erase(rows, event, fact.position)
+            await self.incidents.erase(rows, event, fact.position, past_erased)
         elif isinstance(event, Comment.CommentErased):
             await self.comments.erase(rows, event)
 
-    async def _erase_elsewhere(self, rows: Rows, erasing: Sequence[Recorded]) -> None:
+    async def _erase_elsewhere(self, rows: Rows, erasing: Sequence[Recorded], past_erased: int) -> None:
         """Other generations may be gone back to, so they stay sound; the tables of other releases lose the rows."""
         for generation, tables in by_generation(await rows.fetch(self._dialect.table_names)).items():
             if generation.version != VERSION:
@@ -136,7 +170,7 @@ class ReadModels:
             elif generation.number != self.generation:
                 others = ReadModels(self._dialect, self._json, generation.number)
                 for fact in erasing:
-                    await others.erase(rows, fact)
+                    await others.erase(rows, fact, past_erased)
 
 
 async def _remove(rows: Rows, tables: Sequence[str], suffix: str, erasing: Sequence[Recorded]) -> None:

@@ -106,7 +106,7 @@ class Publisher:
         await self._keep(lease)
         return self._reached
 
-    async def commit(self, lease: Lease, _position: int, batch: Sequence[Fact]) -> None:
+    async def commit(self, lease: Lease, _position: int, batch: Sequence[Fact]) -> int:
         """Publish what is missing. Raises Displaced where a stream is not where it was left.
 
         While many events wait, the next batch is rendered during the time that Redis takes for this one.
@@ -114,17 +114,23 @@ class Publisher:
         if self._clock() - self._kept_at > LOOK_SECONDS:  # paused, perhaps: another may hold the lease by now
             await self._renew(lease)
         missing, streams = self._filling.missing(batch)
-        batches = self._filling.batches(await self._events.of(missing), streams) if missing else []
+        taken = len(batch)
+        published = await self._events.of(missing) if missing else []
+        if len(published) < len(missing):
+            streams = streams[: len(published)]
+            batch = [fact for fact in batch if fact.position <= published[-1].position]
+        batches = self._filling.batches(published, streams)
         await self._settle(lease)
         if batches:
             self._sent = _Sent(batches, asyncio.ensure_future(self._streams.add(batches)), batch[-1])
             self._sent.answer.add_done_callback(_noted)
             self._newest = next(reversed(batches[-1].ends))
             await asyncio.sleep(0)  # it goes out before anything else is rendered
-            if len(batch) < BATCH:
+            if len(batch) == taken < BATCH:
                 await self._settle(lease)
         else:
             await self._reach(lease, batch[-1])
+        return len(batch)
 
     async def rest(self, lease: Lease, _position: int) -> None:
         """Nothing is new: see that what was published last is still there."""

@@ -10,9 +10,10 @@ import structlog
 from aiohttp import web
 
 from domain.event import Fact
-from projections.follower import Follower, Stopped, Tables
+from projections.follower import Follower, Stopped
 from projections.lease import Lease, Leases
 from projections.read_models import FOLLOWER
+from projections.tables import Tables
 from service.aggregates import Aggregates
 from service.anonymous_limit import AnonymousLimit
 from service.audit.auditing import auditor

@@ -144,10 +144,12 @@ class Rebuilding:
         position, models, digest = self._lease.position, self._models(), None
         while position < until:
             batch: Sequence[Fact] = await self._feed.after(position, min(BATCH, until - position), 0)
-            fold = models.fold()
-            await fold.add(rows, batch)
-            await models.write(rows, fold.changes())
-            position, digest = batch[-1].position, batch[-1].digest
+            while batch:
+                fold = models.fold()
+                taken = await fold.add(rows, batch)
+                await models.write(rows, fold.changes())
+                position, digest = batch[taken - 1].position, batch[taken - 1].digest
+                batch = batch[taken:]
         return digest
 
     async def _go_on(self, generation: int, position: int) -> None:

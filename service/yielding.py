@@ -4,10 +4,11 @@ takes the smaller part."""
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Generic, TypeVar
 
 from service.store.history import readable
-from service.store.log import Log, Plain
+from service.store.log import READ_BYTES, Log, Plain
 from service.store.read_ahead import ReadAhead
 
 PAGE = 500
@@ -28,7 +29,7 @@ class Yielding(Generic[_F_co]):
     def __init__(self, log: Log, told: Callable[[Plain], _F_co]) -> None:
         self._log, self._told = log, told
         # What is erased meanwhile is erased by an event that follows: no page is too old.
-        self._pages = ReadAhead(log.plain, max_age=float("inf"))
+        self._pages = ReadAhead(partial(log.plain, max_bytes=READ_BYTES), max_age=float("inf"))
         self._page: Sequence[Plain] = ()
         self._next = 0
         """The place in it of what was not asked for yet."""

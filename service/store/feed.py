@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from domain.erasure import Erasing
 from domain.event import Fact, Recorded
 from projections.database import Unavailable
 from service.store.history import readable, told_of
-from service.store.log import Log, Row
+from service.store.log import READ_BYTES, Log, Row, is_full
 from service.store.mapper import UnreadableEvent
 from service.store.read_ahead import ReadAhead
 from service.store.watermark import Watermark
@@ -28,6 +29,8 @@ WINDOW = 1_024
 """Events kept in memory for the followers: a few times what they leave lying under load. Beyond, the log is read."""
 HEARS_SECONDS = 3.0
 """For so long after a look at the log, what this process knows of it counts as what there is."""
+WINDOW_BYTES = 8 * 2**20
+"""Of the content of the events in memory."""
 READ_EVENTS = 500
 """Events read from the log at once."""
 
@@ -52,8 +55,11 @@ class Feed:
 
     def __init__(self, log: Log) -> None:
         self.head = Watermark()
-        self._log, self._pages = log, ReadAhead(log.read)
-        self._window: deque[Fact] = deque(maxlen=WINDOW)
+        self._log, self._pages = log, ReadAhead(partial(log.read, max_bytes=READ_BYTES))
+        self._window: deque[Fact] = deque()
+        self._sizes: deque[int] = deque()
+        """Bytes of the content of each event of the window."""
+        self._bytes = 0
         self._bell = asyncio.Event()
         self._looked_at = float("-inf")
         self._newest = _Known(0, b"")
@@ -84,8 +90,8 @@ class Feed:
             self._newest = self._certain = _Known(head, there[head][1])
             self.head.set(head)
 
-    def offer(self, recorded: Sequence[Recorded]) -> None:
-        """What this process has just committed, its positions rising."""
+    def offer(self, recorded: Sequence[Recorded], size: int = 0) -> None:
+        """What this process has just committed, its positions rising; `size`: bytes of all their content."""
         for fact in recorded:
             if not self._went_back and fact.position <= self.head.value and self._is_another(fact):
                 self._went_back = _gone_back(fact.position, "another event now")
@@ -93,7 +99,7 @@ class Feed:
                 self.ring()
                 return
             if fact.position == self.head.value + 1:
-                self._take(fact, fact.event.tenant_id)
+                self._take(fact, fact.event.tenant_id, size // len(recorded))
             elif fact.position > self.head.value:
                 self.ring()  # another process wrote in between: read that first
                 return
@@ -108,7 +114,7 @@ class Feed:
         Nobody gets what is in memory until the log has been looked at.
         """
         self._doubted = _Known(*(self._doubted or self._newest))  # another one for each doubt
-        self._window.clear()
+        self._empty()
         self.ring()
 
     @property
@@ -139,16 +145,20 @@ class Feed:
         while True:
             known, looked_at = self._newest, time.monotonic()
             # From the newest event that is known: what follows another one there is another history.
-            rows = await self._log.read(max(0, known.position - 1), READ_EVENTS)
+            rows = await self._log.read(max(0, known.position - 1), READ_EVENTS, READ_BYTES)
             if known.position:
                 if not rows or rows[0].position != known.position:
                     raise LogWentBack(_gone_back(known.position, "gone"))
                 if rows[0].digest != known.digest:
                     raise LogWentBack(_gone_back(known.position, "another event now"))
+            full = is_full(rows, READ_EVENTS)
+            if full and known.position and len(rows) == 1:  # the one that is known may be so large
+                rows = await self._log.read(known.position, READ_EVENTS, READ_BYTES)
+                full = is_full(rows, READ_EVENTS)
             for row in rows:
                 if row.position == self.head.value + 1:  # the writer may have offered it meanwhile
                     self._take_row(row)
-            if len(rows) < READ_EVENTS:
+            if not full:
                 self._looked_at = looked_at
                 return
 
@@ -165,15 +175,26 @@ class Feed:
         facts = readable(await self._pages.after(position, min(limit, READ_EVENTS)), told_of)
         if any(isinstance(fact, Erased) for fact in facts):
             # Whose erasure this process has not heard of yet, its later events may still be in memory.
-            self._window.clear()
+            self._empty()
         return facts
 
     def recent(self, position: int, limit: int) -> list[Fact] | None:
-        """The next events beyond `position` that are in memory; None where that has not all of them."""
+        """The next events beyond `position` that are in memory, of READ_BYTES and one more at most; None where that has
+        not all of them."""
         if not self._window or position + 1 < self._window[0].position:
             return None
         first = position + 1 - self._window[0].position
-        return [self._window[i] for i in range(first, min(first + limit, len(self._window)))]
+        last = min(first + limit, len(self._window))
+        if self._bytes <= READ_BYTES:
+            return [self._window[i] for i in range(first, last)]
+        events: list[Fact] = []
+        room = READ_BYTES
+        for place in range(first, last):
+            events.append(self._window[place])
+            room -= self._sizes[place]
+            if room <= 0:
+                break
+        return events
 
     async def _make_sure(self) -> None:
         """That what was there is there. The head alone does not say it: other events may have come in its place."""
@@ -198,26 +219,36 @@ class Feed:
 
     def _take_row(self, row: Row) -> None:
         try:
-            self._take(told_of(row), row.tenant_id)
+            self._take(told_of(row), row.tenant_id, len(row.state or b""))
         except UnreadableEvent:
             # Whoever follows meets it in the log; here only the head moves on, and no cache may miss it.
             self._forget(row.originator_id)
             self._newest = _Known(row.position, row.digest)
             self._tell(row.tenant_id, row.originator_id, row.originator_version, row.position)
 
-    def _take(self, fact: Fact, tenant_id: str) -> None:
+    def _take(self, fact: Fact, tenant_id: str, size: int) -> None:
         placed = fact if isinstance(fact, Erased) else fact.event
         if isinstance(placed, Erasing):
             self._forget(placed.originator_id)
         self._window.append(fact)
+        self._sizes.append(size)
+        self._bytes += size
+        while len(self._window) > WINDOW or (self._bytes > WINDOW_BYTES and len(self._window) > 1):
+            self._window.popleft()
+            self._bytes -= self._sizes.popleft()
         self._newest = _Known(fact.position, fact.digest)
         self._tell(tenant_id, placed.originator_id, placed.originator_version, fact.position)
 
     def _forget(self, originator_id: UUID) -> None:
         self._pages.forget()
-        self._window.clear()
+        self._empty()
         for forget in self._forgetting:
             forget(originator_id)
+
+    def _empty(self) -> None:
+        self._window.clear()
+        self._sizes.clear()
+        self._bytes = 0
 
     def _tell(self, tenant_id: str, originator_id: UUID, version: int, position: int) -> None:
         for listener in self._listeners:

@@ -155,6 +155,20 @@ def excerpt_of(row: Row) -> Excerpt:
     )
 
 
+READ_BYTES = 4 * 2**20
+"""Of content that is read at once, a single larger event apart, where nobody needs to have all of it in memory."""
+
+
+def is_full(rows: Sequence[Row], limit: int, max_bytes: int = READ_BYTES) -> bool:
+    """Whether there may be more beyond what was read with these limits."""
+    return len(rows) >= limit or sum(size_of(row.state) for row in rows) >= max_bytes
+
+
+def size_of(state: Any) -> int:
+    """Bytes of an event's content; of what somebody put there that is none, 0."""
+    return len(state) if isinstance(state, bytes | str) else 0
+
+
 Plain = Sequence[Any]
 """The columns of a `Row`, in their order: ids as 32 hexadecimal digits, the time in microseconds since 1970."""
 
@@ -223,11 +237,11 @@ class Log(Protocol):
         """The newest position; 0 for an empty log."""
         ...
 
-    async def read(self, after: int, limit: int) -> list[Row]:
-        """Rows of the positions `after + 1 …`, at most `limit`."""
+    async def read(self, after: int, limit: int, max_bytes: int | None = None) -> list[Row]:
+        """Rows of the positions `after + 1 …`, at most `limit`; none more once their content is of `max_bytes`."""
         ...
 
-    async def plain(self, after: int, limit: int) -> Sequence[Plain]:
+    async def plain(self, after: int, limit: int, max_bytes: int | None = None) -> Sequence[Plain]:
         """The same, as quickly as the database gives them: for whoever looks at all of a long log."""
         ...
 
@@ -243,11 +257,11 @@ class Log(Protocol):
         """Rows in the order of aggregate and version, beyond one of these; at most `limit`."""
         ...
 
-    async def of_tenant(self, tenant_id: str, after: int, limit: int) -> list[Row]:
-        """A tenant's rows beyond the position `after`, at most `limit`; looks at no others."""
+    async def of_tenant(self, tenant_id: str, after: int, limit: int, max_bytes: int | None = None) -> list[Row]:
+        """A tenant's rows beyond the position `after`, at most `limit`; looks at no others. `max_bytes`: see `read`."""
         ...
 
-    async def of_subject(self, subject_id: UUID, after: int, limit: int) -> list[Row]:
+    async def of_subject(self, subject_id: UUID, after: int, limit: int, max_bytes: int | None = None) -> list[Row]:
         """The same for what is about one incident, its comments included, or about one schema of attributes."""
         ...
 

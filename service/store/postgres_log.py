@@ -13,6 +13,7 @@ from projections.database import Unavailable
 from projections.leaves import Leaf
 from service.store.away import answering, available
 from service.store.bells import Bells
+from service.store.byte_limits import first_of
 from service.store.identity import NOT_TOLD, Identity, identity_of
 from service.store.ids import uuid_of
 from service.store.json_rows import json_rows
@@ -165,11 +166,13 @@ class PostgresLog:
     async def head(self) -> int:
         return int((await self._postgres.fetch(_HEAD))[0][0])
 
-    async def read(self, after: int, limit: int) -> list[Row]:
-        return await before_damage(lambda some: self._rows(_READ, after, some), limit)
+    async def read(self, after: int, limit: int, max_bytes: int | None = None) -> list[Row]:
+        return await before_damage(lambda some: self._some(_READ, (after, some), max_bytes), limit)
 
-    async def plain(self, after: int, limit: int) -> Sequence[Plain]:
-        return await self._postgres.fetch(sifted(_PLAIN, self._left_out), after, limit)
+    async def plain(self, after: int, limit: int, max_bytes: int | None = None) -> Sequence[Plain]:
+        if max_bytes is None:
+            return await self._postgres.fetch(sifted(_PLAIN, self._left_out), after, limit)
+        return await self._postgres.fetch(sifted(first_of(_PLAIN, 2), self._left_out), after, limit, max_bytes)
 
     async def leaves(self, after: int, limit: int) -> list[Leaf]:
         return [Leaf(*row) for row in await self._postgres.fetch(sifted(_LEAVES, self._left_out), after, limit)]
@@ -180,11 +183,11 @@ class PostgresLog:
     async def by_aggregate(self, after: tuple[UUID, int], limit: int) -> list[Row]:
         return await self._rows(_BY_AGGREGATE, *after, limit)
 
-    async def of_tenant(self, tenant_id: str, after: int, limit: int) -> list[Row]:
-        return await self._rows(_OF_TENANT, tenant_id, after, limit)
+    async def of_tenant(self, tenant_id: str, after: int, limit: int, max_bytes: int | None = None) -> list[Row]:
+        return await self._some(_OF_TENANT, (tenant_id, after, limit), max_bytes)
 
-    async def of_subject(self, subject_id: UUID, after: int, limit: int) -> list[Row]:
-        return await self._rows(_OF_SUBJECT, subject_id, after, limit)
+    async def of_subject(self, subject_id: UUID, after: int, limit: int, max_bytes: int | None = None) -> list[Row]:
+        return await self._some(_OF_SUBJECT, (subject_id, after, limit), max_bytes)
 
     async def page_of_subject(
         self, subject_id: UUID, after: int, limit: int, offset: int, known: Counted = NONE_COUNTED
@@ -250,6 +253,11 @@ class PostgresLog:
             connection.terminate()
         self.log_id, self.restored, _ = await self.identity()
         self._bells.ring(HEAD_CHANNEL, "")
+
+    async def _some(self, sql: str, args: Sequence[Any], max_bytes: int | None) -> list[Row]:
+        if max_bytes is None:
+            return await self._rows(sql, *args)
+        return await self._rows(first_of(sql, len(args)), *args, max_bytes)
 
     async def _rows(self, sql: str, *args: Any) -> list[Row]:
         with _told_in_time():

@@ -12,6 +12,7 @@ import orjson
 
 from domain.moments import utc_text_of
 from projections.leaves import Leaf, microseconds_of
+from service.store.byte_limits import first_rows, last_of
 from service.store.identity import NOT_TOLD, Identity, NotALog, identity_of
 from service.store.ids import uuid_from
 from service.store.log import (
@@ -108,15 +109,18 @@ class SqliteLog:
     async def head(self) -> int:
         return int((await self._fetch("SELECT coalesce(max(notification_id), 0) FROM log"))[0][0])
 
-    async def read(self, after: int, limit: int) -> list[Row]:
-        return await before_damage(lambda some: self._rows(_READ, after, some), limit)
+    async def read(self, after: int, limit: int, max_bytes: int | None = None) -> list[Row]:
+        return await before_damage(lambda some: self._some(_READ, (after, some), max_bytes), limit)
 
-    async def plain(self, after: int, limit: int) -> Sequence[Plain]:
+    async def plain(self, after: int, limit: int, max_bytes: int | None = None) -> Sequence[Plain]:
         if self._left_out:
-            return await self._fetch(_READ, after, limit)
-        rows = await self._file.read(lambda connection: kept(connection, _COLUMNS, _BETWEEN, (after, after + limit)))
-        if len(rows) < limit:  # the end of the log, or a hole: there may be more beyond it
-            return await self._fetch(_READ, after, limit)
+            return await self._fetch(_READ, after, limit, max_bytes=max_bytes)
+        upto = after + limit
+        if max_bytes is not None:
+            upto = await self._file.read(lambda connection: last_of(connection, after, limit, max_bytes))
+        rows = await self._file.read(lambda connection: kept(connection, _COLUMNS, _BETWEEN, (after, upto)))
+        if len(rows) < upto - after:  # the end of the log, or a hole: there may be more beyond it
+            return await self._fetch(_READ, after, limit, max_bytes=max_bytes)
         rows.sort()  # they came in whatever order; no two have the same position
         return rows
 
@@ -129,11 +133,11 @@ class SqliteLog:
     async def by_aggregate(self, after: tuple[UUID, int], limit: int) -> list[Row]:
         return await self._rows(_BY_AGGREGATE, after[0].hex, after[1], limit)
 
-    async def of_tenant(self, tenant_id: str, after: int, limit: int) -> list[Row]:
-        return await self._rows(_OF_TENANT, tenant_id, after, limit)
+    async def of_tenant(self, tenant_id: str, after: int, limit: int, max_bytes: int | None = None) -> list[Row]:
+        return await self._some(_OF_TENANT, (tenant_id, after, limit), max_bytes)
 
-    async def of_subject(self, subject_id: UUID, after: int, limit: int) -> list[Row]:
-        return await self._rows(_OF_SUBJECT, subject_id.hex, after, limit)
+    async def of_subject(self, subject_id: UUID, after: int, limit: int, max_bytes: int | None = None) -> list[Row]:
+        return await self._some(_OF_SUBJECT, (subject_id.hex, after, limit), max_bytes)
 
     async def page_of_subject(
         self, subject_id: UUID, after: int, limit: int, offset: int, known: Counted = NONE_COUNTED
@@ -205,13 +209,16 @@ class SqliteLog:
             await self._file.write(rollback)
         self.log_id, self.restored, _ = await self.identity()
 
-    async def _rows(self, sql: str, *args: Any) -> list[Row]:
-        return await each(_row, await self._fetch(sql, *args))
+    async def _some(self, sql: str, args: Sequence[Any], max_bytes: int | None) -> list[Row]:
+        return await each(_row, await self._fetch(sql, *args, max_bytes=max_bytes))
 
-    async def _fetch(self, sql: str, *args: Any) -> list[Any]:
+    async def _rows(self, sql: str, *args: Any) -> list[Row]:
+        return await self._some(sql, args, None)
+
+    async def _fetch(self, sql: str, *args: Any, max_bytes: int | None = None) -> list[Any]:
         sql = sifted(sql, self._left_out)
         try:
-            return await self._file.read(lambda connection: connection.execute(sql, args).fetchall())
+            return await self._file.read(lambda connection: first_rows(connection.execute(sql, args), max_bytes))
         except sqlite3.OperationalError as error:
             if code_of(error) != sqlite3.SQLITE_OK:
                 raise

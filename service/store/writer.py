@@ -171,7 +171,7 @@ class Writer:
                 waiting.refuse(Conflict())
             else:
                 waiting.refuse(Repeated(outcome.position))
-        self._feed.offer(recorded)
+        self._feed.offer(recorded, sum(len(waiting.entry.state) for waiting in group))
         if recorded:
             self.gate.recorded(recorded[-1].recorded_at.timestamp())
         while self._untold and self._untold[0].done.done():

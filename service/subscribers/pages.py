@@ -16,7 +16,7 @@ from projections.states import TOPICS
 from service.freshness import Freshness
 from service.store.feed import Feed
 from service.store.history import LogHistory, shown_of
-from service.store.log import Log, Row
+from service.store.log import READ_BYTES, Log, Row, is_full
 from service.store.mapper import UnreadableEvent
 from service.subscribers.withheld import ORDERS, withheld
 
@@ -83,21 +83,26 @@ class EventPages:
         position, scanned, size = after, 0, 0
         while scanned < MAX_SCANNED:
             number = min(READ_ROWS, MAX_SCANNED - scanned)
-            rows, found = await self._some(wanted, position, number, limit - len(events))
+            rows, found, all_of_them = await self._some(wanted, position, number, limit - len(events), MAX_BYTES - size)
             scanned += len(rows)
             for event in found:
                 events.append(event)
                 size += len(event.event)
                 if len(events) == limit or size >= MAX_BYTES:
                     return Page(events, event.position, more=True)
+            if not all_of_them:  # what is withheld of them had been read
+                return Page(events, events[-1].position, more=True)
             if rows:
                 position = rows[-1].position
-            if len(rows) < number:
+            if not is_full(rows, number):
                 return Page(events, position, more=False)
         return Page(events, position, more=True)
 
-    async def _some(self, wanted: Wanted, after: int, number: int, limit: int) -> tuple[Sequence[Row], list[Published]]:
-        """The rows that were looked at, and the events of those that fit."""
+    async def _some(
+        self, wanted: Wanted, after: int, number: int, limit: int, room: int
+    ) -> tuple[Sequence[Row], list[Published], bool]:
+        """The rows that were looked at, the events of those that fit, of `room` bytes and one more, and whether these
+        are all."""
         async with self._taking_turns():
             rows = await self._rows(wanted, after, number)
         fitting = [row for row in rows if _fits(row, wanted)]
@@ -105,15 +110,15 @@ class EventPages:
         if fitting and not wanted.past and (gone := await self._gone(wanted.tenant_id, fitting)):
             fitting = [row for row in fitting if row.subject_id not in gone or row.topic in _ORDERS]
         if not fitting:
-            return rows, []
+            return rows, [], True
         fitting = fitting[:limit]
         async with self._taking_turns():
-            events = await self._shown(fitting)
+            events = await self._shown(fitting, room)
+        all_of_them = len(events) == len(fitting)
         if gone:
-            events = [
-                withheld(event) if row.subject_id in gone else event for row, event in zip(fitting, events, strict=True)
-            ]
-        return rows, events
+            shown = zip(fitting, events, strict=False)
+            events = [withheld(event) if row.subject_id in gone else event for row, event in shown]
+        return rows, events, all_of_them
 
     @asynccontextmanager
     async def _taking_turns(self) -> AsyncIterator[None]:
@@ -137,10 +142,10 @@ class EventPages:
         standing = await models.incidents.standing(self._database, tenant_id, [str(id) for id in about])
         return frozenset(id for id in about if str(id) not in standing)
 
-    async def _shown(self, rows: Sequence[Row]) -> list[Published]:
+    async def _shown(self, rows: Sequence[Row], room: int) -> list[Published]:
         facts = [shown_of(row) for row in rows]
         try:
-            return await self._events.of(facts)
+            return await self._events.of(facts, room)
         except (Unavailable, UnreadableEvent):
             raise
         except Exception as error:
@@ -150,8 +155,8 @@ class EventPages:
 
     async def _rows(self, wanted: Wanted, after: int, limit: int) -> Sequence[Row]:
         if wanted.subject is not None:
-            return await self._log.of_subject(wanted.subject, after, limit)
-        return await self._log.of_tenant(wanted.tenant_id, after, limit)
+            return await self._log.of_subject(wanted.subject, after, limit, READ_BYTES)
+        return await self._log.of_tenant(wanted.tenant_id, after, limit, READ_BYTES)
 
 
 def _fits(row: Row, wanted: Wanted) -> bool:

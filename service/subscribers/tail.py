@@ -183,20 +183,24 @@ class Tail:
         # Whoever joins while this waits for the log reads these events there, and must not hear of them here too.
         before, self._position = self._position, facts[-1].position
         erasures = self._erasures
-        try:
-            events = await self._events.of(heard)
-        except BaseException:
-            self._position = before
-            raise
-        if erasures != self._erasures:  # they may say what was erased meanwhile: read them again
-            self._position = before
-            return
-        for event in events:
-            frame = self._frame(event)
-            shown = as_it_happens(event)
-            to_others = frame if shown is event else self._frame(shown)
-            for reader in tuple(self._listening.get(event.tenant_id, ())):
-                reader.offer(event, frame if reader.wanted.past else to_others)
+        while heard:
+            try:
+                events = await self._events.of(heard)
+            except BaseException:
+                self._position = before
+                raise
+            if erasures != self._erasures:  # they may say what was erased meanwhile: read them again
+                self._position = before
+                return
+            for event in events:
+                frame = self._frame(event)
+                shown = as_it_happens(event)
+                to_others = frame if shown is event else self._frame(shown)
+                for reader in tuple(self._listening.get(event.tenant_id, ())):
+                    reader.offer(event, frame if reader.wanted.past else to_others)
+            before, heard = events[-1].position, heard[len(events) :]
+            if heard:
+                await asyncio.sleep(0)  # the readers take what is there before more is made
         await asyncio.sleep(PAUSE_SECONDS)
 
 

@@ -30,14 +30,15 @@ class TracedTarget(Generic[_F]):
     async def begin(self, lease: Lease) -> int:
         return await self._target.begin(lease)
 
-    async def commit(self, lease: Lease, position: int, batch: Sequence[_F]) -> None:
+    async def commit(self, lease: Lease, position: int, batch: Sequence[_F]) -> int:
         began = time.time_ns()
-        await self._target.commit(lease, position, batch)
+        taken = await self._target.commit(lease, position, batch)
         ended, recent = time.time_ns(), datetime.now(UTC) - RECENT
-        for fact in batch:
+        for fact in batch[:taken]:
             if isinstance(fact, Recorded) and fact.recorded_at > recent:
-                about = {"ims.position": fact.position, "ims.batch.events": len(batch)}
+                about = {"ims.position": fact.position, "ims.batch.events": taken}
                 self._spans.add(self._name, context_of(fact.event), began, ended, about)
+        return taken
 
     async def rest(self, lease: Lease, position: int) -> None:
         await self._target.rest(lease, position)

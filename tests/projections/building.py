@@ -10,9 +10,10 @@ from typing import Any
 import orjson
 
 from domain.event import ActEvent, Fact, Recorded
-from projections.follower import Follower, ReadModel, Tables
+from projections.follower import Follower
 from projections.lease import Lease, Leases
 from projections.read_models import FOLLOWER, ReadModels
+from projections.tables import ReadModel, Tables
 from service.engines import Engine, open_engine
 from service.generations import define, read_models
 from service.leases import open_leases

@@ -31,8 +31,8 @@ class Breaking(ReadModels):
         self.__dict__.update(models.__dict__)
         self._error = error
 
-    async def apply(self, rows: Rows, batch: Sequence[Fact]) -> None:
-        await super().apply(rows, batch)
+    async def apply(self, rows: Rows, batch: Sequence[Fact], past_erased: int = 0) -> int:
+        await super().apply(rows, batch, past_erased)
         raise self._error
 
 

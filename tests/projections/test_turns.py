@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import orjson
 
 from domain.event import Recorded
 from projections.incident_changes import AT_A_STRETCH, IncidentFold
-from projections.versions import Row
 from tests.domain.examples import reported
 
 STRETCHES = 8
@@ -22,12 +22,12 @@ def reports(count: int) -> list[Recorded]:
     return [Recorded(event, n, BEGIN + timedelta(seconds=n), b"") for n, event in enumerate(events, 1)]
 
 
-async def nothing(_tenant: str, _ids: Sequence[str]) -> Sequence[Row]:
+async def nothing(_tenant: str, _ids: Sequence[str]) -> Sequence[Any]:
     raise AssertionError("incidents that are only reported are not looked up")
 
 
 async def test_others_have_a_turn_after_each_stretch_of_a_long_batch() -> None:
-    folding = asyncio.create_task(IncidentFold(orjson).add(nothing, reports(STRETCHES * AT_A_STRETCH)))
+    folding = asyncio.create_task(IncidentFold(orjson).add(nothing, nothing, reports(STRETCHES * AT_A_STRETCH)))
     turns = 0
     while not folding.done():
         await asyncio.sleep(0)

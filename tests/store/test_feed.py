@@ -105,8 +105,8 @@ class SlowToAnswer:
         self.head, self.digests = log.head, log.digests
         self.asked, self.let_through = asyncio.Event(), asyncio.Event()
 
-    async def read(self, after: int, limit: int) -> list[Row]:
-        rows = await self._log.read(after, limit)
+    async def read(self, after: int, limit: int, max_bytes: int | None = None) -> list[Row]:
+        rows = await self._log.read(after, limit, max_bytes)
         self.asked.set()
         await self.let_through.wait()
         return rows
