@@ -5,7 +5,6 @@ only an aggregate that is met in the middle of its life is read from its beginni
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
@@ -14,6 +13,7 @@ from domain.erased import Erased
 from domain.erasure import Erasing
 from domain.event import ActEvent, Fact
 from domain.moments import utc_text
+from projections.bounded import Bounded
 from projections.database import Json
 from projections.documents import Document
 from projections.states import KINDS, UNKNOWN
@@ -23,6 +23,8 @@ MAX_KEPT = 10_000
 MAX_NEW = 1_000
 """The same of those that were not, of which the birth itself is kept. Most of them are not changed soon, and many in
 memory cost every request."""
+KEPT_BYTES = 8_000_000
+"""Of each of both, as they are rendered."""
 RENDERED_BYTES = 4_000_000
 """Of events that are rendered at once, a single larger one apart: each has the whole state of what it is about."""
 MAX_HISTORIES = 4
@@ -66,15 +68,14 @@ class CloudEvents:
 
     def __init__(self, json: Json, log_id: str, history: History) -> None:
         self._json, self._log_id, self._history = json, log_id, history
-        self._kept: OrderedDict[int, _Folded] = OrderedDict()
-        """By the number that an id is: a UUID's own hash is a call of Python each time."""
-        self._new: OrderedDict[int, Fact] = OrderedDict()
+        self._kept: Bounded[_Folded] = Bounded(MAX_KEPT, KEPT_BYTES)
+        self._new: Bounded[Fact] = Bounded(MAX_NEW, KEPT_BYTES)
         self._forgets = 0
 
     def forget(self, originator_id: UUID) -> None:
         """Something of it was erased: what is known of it may be more than the log says by now."""
-        self._kept.pop(originator_id.int, None)
-        self._new.pop(originator_id.int, None)
+        self._kept.pop(originator_id.int)
+        self._new.pop(originator_id.int)
         self._forgets += 1
 
     async def of(self, facts: Sequence[Fact], max_bytes: int = RENDERED_BYTES) -> list[Published]:
@@ -89,13 +90,19 @@ class CloudEvents:
             room -= len(published[-1].event)
             if room <= 0:
                 break
-        if forgets == self._forgets:  # else one of them may be what was to be forgotten meanwhile
-            self._kept |= states
-        while len(self._kept) > MAX_KEPT:
-            self._kept.popitem(last=False)
-        while len(self._new) > MAX_NEW:
-            self._new.popitem(last=False)
+        self._keep(facts, published, states if forgets == self._forgets else {})
         return published
+
+    def _keep(self, facts: Sequence[Fact], published: Sequence[Published], states: Mapping[int, _Folded]) -> None:
+        """`states`: none where one of them may be what was to be forgotten meanwhile."""
+        for fact, one in zip(facts, published, strict=False):
+            placed = fact if isinstance(fact, Erased) else fact.event
+            id, size = placed.originator_id.int, len(one.event)
+            if not placed.originator_version:
+                if id in self._new:
+                    self._new.put(id, fact, size)
+            elif id in states:
+                self._kept.put(id, states[id], size)
 
     def _states_before(self, facts: Sequence[Fact]) -> tuple[dict[int, _Folded], dict[UUID, int]]:
         """Taken out of what is kept, so that nobody else who waits meanwhile changes them; and the versions before
@@ -106,7 +113,7 @@ class CloudEvents:
             placed = fact if isinstance(fact, Erased) else fact.event
             id, version = placed.originator_id.int, placed.originator_version
             if not version:
-                self._new[id] = fact
+                self._new.put(id, fact, 0)  # how large it is shows when it is rendered
                 continue
             state = states.get(id)
             if state is None:
@@ -119,11 +126,11 @@ class CloudEvents:
 
     def _state_before(self, id: int, version: int) -> _Folded:
         """What is kept, if it is that; else of nothing."""
-        kept = self._kept.pop(id, None)
+        kept = self._kept.pop(id)
         if kept is not None and kept.version == version - 1:
             return kept
         if version == 1:
-            state, birth = _Folded(), self._new.pop(id, None)
+            state, birth = _Folded(), self._new.pop(id)
             if birth is not None:
                 _catch_up(state, [birth], version)
             return state

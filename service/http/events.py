@@ -4,6 +4,7 @@ import asyncio
 import re
 import socket
 import time
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
@@ -43,6 +44,10 @@ RECONNECT_MILLISECONDS: Final = 1_000
 """What readers are told to wait before they come again."""
 CATCH_UP: Final = 500
 """Events read from the log at once for a reader that is behind."""
+CATCH_UP_BYTES: Final = 2**18
+"""Of these, after which no more are read, until the reader has taken them."""
+PIECE: Final = 2**16
+"""Bytes written at once: beyond these the reader has to take what there is first."""
 
 PATH: Final = "/v1/events"
 BATCH: Final = "application/cloudevents-batch+json"
@@ -79,7 +84,7 @@ async def stream(call: Call) -> web.StreamResponse:
             )
         after = int(last)
     await _known(call, after, "after" if last is None else LAST_EVENT_ID)
-    first = await call.parts.pages.page(wanted, after, CATCH_UP)
+    first = await call.parts.pages.page(wanted, after, CATCH_UP, CATCH_UP_BYTES)
     response = web.StreamResponse(headers=_HEADERS)
     try:
         with call.parts.tail.reader(wanted, lambda: _abort(call.request)) as reader:
@@ -87,11 +92,9 @@ async def stream(call: Call) -> web.StreamResponse:
             _bound(call.request)
             if call.request.method != "HEAD":
                 await _Stream(call, response, reader).tell(first)
-    except TooManyReaders:
+    except TooManyReaders as refused:
         headers = {"Retry-After": str(RETRY_SECONDS)}
-        raise BadRequest(
-            Fault("READERS_LIMIT", "this process serves as many readers as it may"), 503, headers
-        ) from None
+        raise BadRequest(Fault("READERS_LIMIT", str(refused)), 503, headers) from None
     except (ConnectionError, TimeoutError):
         _abort(call.request)
     except BaseException:
@@ -140,14 +143,16 @@ class _Stream:
     async def _catch_up(self, page: Page) -> None:
         while True:
             if page.events:
-                await self._write(b"".join(map(frame_of, page.events)))
-            self._position = page.next
-            if not page.more or self._reader.ended or self._seconds_left() <= 0:
+                with self._tail.holding(self._reader, page.size):
+                    await self._write_all(map(frame_of, page.events))
+            self._position, more = page.next, page.more
+            del page  # nothing of it is kept while the next is read
+            if not more or self._reader.ended or self._seconds_left() <= 0:
                 return
             page = await self._next()
 
     async def _next(self) -> Page:
-        return await self._pages.page(self._reader.wanted, self._position, CATCH_UP)
+        return await self._pages.page(self._reader.wanted, self._position, CATCH_UP, CATCH_UP_BYTES)
 
     async def _follow(self) -> None:
         reader, check_at = self._reader, time.monotonic() + HEARTBEAT_SECONDS
@@ -162,7 +167,7 @@ class _Stream:
             new = [frame for position, frame in frames if position > self._position]
             if new:
                 self._position = frames[-1][0]
-                await self._write(b"".join(new))
+                await self._write_all(new)
             if time.monotonic() >= check_at:
                 if not await self._trusted():
                     await self._write(_end("TOKEN_INVALID"))
@@ -184,9 +189,24 @@ class _Stream:
             return True
         return True
 
+    async def _write_all(self, frames: Iterable[bytes]) -> None:
+        """A few at a time, so that what is made of them and not taken yet stays small."""
+        ready, size = list[bytes](), 0
+        for frame in frames:
+            if ready and size + len(frame) > PIECE:
+                await self._write(b"".join(ready))
+                ready, size = [], 0
+            ready.append(frame)
+            size += len(frame)
+        if ready:
+            await self._write(b"".join(ready))
+
     async def _write(self, data: bytes) -> None:
-        async with asyncio.timeout(WRITE_SECONDS):
-            await self._response.write(data)
+        for start in range(0, len(data), PIECE):
+            if self._reader.dropped:
+                raise ConnectionResetError("it did not read")
+            async with asyncio.timeout(WRITE_SECONDS):
+                await self._response.write(data[start : start + PIECE])
 
 
 def _end(code: str) -> bytes:

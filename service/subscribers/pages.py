@@ -16,7 +16,7 @@ from projections.states import TOPICS
 from service.freshness import Freshness
 from service.store.feed import Feed
 from service.store.history import LogHistory, shown_of
-from service.store.log import READ_BYTES, Log, Row, is_full
+from service.store.log import Log, Row, is_full
 from service.store.mapper import UnreadableEvent
 from service.subscribers.withheld import ORDERS, withheld
 
@@ -66,6 +66,11 @@ class Page:
     next: int
     more: bool
 
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return sum(len(event.event) for event in self.events)
+
 
 class EventPages:
     def __init__(self, log: Log, feed: Feed, database: Database, freshness: Freshness) -> None:
@@ -74,27 +79,30 @@ class EventPages:
         feed.on_erasure(self._events.forget)
         self._turn = asyncio.Lock()
 
-    async def page(self, wanted: Wanted, after: int, limit: int) -> Page:
-        """Beyond the position `after`, at most `limit` events; of what is damaged, its place. Raises Unavailable,
-        NotFresh, UnreadableEvent for what only a newer release can read, or where events do not follow each other."""
+    async def page(self, wanted: Wanted, after: int, limit: int, max_bytes: int | None = None) -> Page:
+        """Beyond the position `after`, at most `limit` events, none more once they are of `max_bytes` (MAX_BYTES); of
+        what is damaged, its place. Raises Unavailable, NotFresh, UnreadableEvent for what only a newer release can
+        read, or where events do not follow each other."""
         if wanted.subject is not None and await self._log.tenant_of(wanted.subject) != wanted.tenant_id:
             return Page([], after, more=False)  # whatever another tenant has of that id, as if it never was
         events: list[Published] = []
         position, scanned, size = after, 0, 0
+        max_bytes = MAX_BYTES if max_bytes is None else max_bytes
         while scanned < MAX_SCANNED:
             number = min(READ_ROWS, MAX_SCANNED - scanned)
-            rows, found, all_of_them = await self._some(wanted, position, number, limit - len(events), MAX_BYTES - size)
+            room = max_bytes - size
+            rows, found, all_of_them = await self._some(wanted, position, number, limit - len(events), room)
             scanned += len(rows)
             for event in found:
                 events.append(event)
                 size += len(event.event)
-                if len(events) == limit or size >= MAX_BYTES:
+                if len(events) == limit or size >= max_bytes:
                     return Page(events, event.position, more=True)
             if not all_of_them:  # what is withheld of them had been read
                 return Page(events, events[-1].position, more=True)
             if rows:
                 position = rows[-1].position
-            if not is_full(rows, number):
+            if not is_full(rows, number, room):
                 return Page(events, position, more=False)
         return Page(events, position, more=True)
 
@@ -104,7 +112,7 @@ class EventPages:
         """The rows that were looked at, the events of those that fit, of `room` bytes and one more, and whether these
         are all."""
         async with self._taking_turns():
-            rows = await self._rows(wanted, after, number)
+            rows = await self._rows(wanted, after, number, room)
         fitting = [row for row in rows if _fits(row, wanted)]
         gone: frozenset[UUID] = frozenset()
         if fitting and not wanted.past and (gone := await self._gone(wanted.tenant_id, fitting)):
@@ -153,10 +161,10 @@ class EventPages:
                 f"events {rows[0].position} to {rows[-1].position}: one of them does not fit those before it"
             ) from error
 
-    async def _rows(self, wanted: Wanted, after: int, limit: int) -> Sequence[Row]:
+    async def _rows(self, wanted: Wanted, after: int, limit: int, max_bytes: int) -> Sequence[Row]:
         if wanted.subject is not None:
-            return await self._log.of_subject(wanted.subject, after, limit, READ_BYTES)
-        return await self._log.of_tenant(wanted.tenant_id, after, limit, READ_BYTES)
+            return await self._log.of_subject(wanted.subject, after, limit, max_bytes)
+        return await self._log.of_tenant(wanted.tenant_id, after, limit, max_bytes)
 
 
 def _fits(row: Row, wanted: Wanted) -> bool:

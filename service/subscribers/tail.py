@@ -4,7 +4,7 @@ Nobody is waited for. Who does not read what is said loses the connection, and g
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -26,6 +26,10 @@ from service.subscribers.withheld import as_it_happens
 
 MAX_READERS: Final = 2_000
 """Readers that one process serves."""
+MAX_TENANT_READERS: Final = 1_000
+"""Of them, those of one tenant."""
+MAX_HELD_BYTES: Final = 64 * 2**20
+"""Bytes of what was read from the log for readers that have not read it yet, of all of a process."""
 MAX_EVENTS: Final = 1_000
 """Events that wait for one reader; one more and it is dropped."""
 MAX_BYTES: Final = 2 * 2**20
@@ -42,7 +46,7 @@ _log = structlog.get_logger(__name__)
 
 
 class TooManyReaders(Exception):
-    """This process serves as many readers as it may."""
+    """This process serves as many readers as it may; the text says of whom."""
 
 
 class Reader:
@@ -51,6 +55,8 @@ class Reader:
     def __init__(self, wanted: Wanted, drop: Callable[[], object]) -> None:
         self.wanted = wanted
         self.since = 0
+        self.held = 0
+        """Bytes that were read for it from the log, and are being written."""
         self.ended = self.dropped = self.missed = False
         """`missed`: what waited was thrown away, and is to be read in the log."""
         self._drop = drop
@@ -62,14 +68,20 @@ class Reader:
         if self.ended or event.position <= self.since or not self.wanted.includes(event):
             return
         if len(self._waiting) >= MAX_EVENTS or (self._waiting and self._bytes + len(frame) > MAX_BYTES):
-            _log.warning("reader_dropped", tenant_id=self.wanted.tenant_id, waiting=len(self._waiting))
-            self.end()
-            self.dropped = True
-            self._drop()
+            self.drop()
             return
         self._waiting.append((event.position, frame))
         self._bytes += len(frame)
         self._woken.set()
+
+    def drop(self) -> None:
+        """It does not read; it can come again and go on."""
+        if self.ended:
+            return
+        _log.warning("reader_dropped", tenant_id=self.wanted.tenant_id, waiting=len(self._waiting), held=self.held)
+        self.end()
+        self.dropped = True
+        self._drop()
 
     def forget(self) -> None:
         """What waits may say what was erased since."""
@@ -108,6 +120,9 @@ class Tail:
         self._erasures = 0
         feed.on_erasure(self._forget)
         self._readers: set[Reader] = set()
+        self._of_tenant: Counter[str] = Counter()
+        self.held = 0
+        """Bytes that readers hold."""
         self._listening: dict[str, set[Reader]] = {}
         self._position = 0
         self._following = asyncio.Event()
@@ -123,20 +138,52 @@ class Tail:
     def reader(self, wanted: Wanted, drop: Callable[[], object]) -> Iterator[Reader]:
         """A reader's place; `drop` is called when it does not read. Raises TooManyReaders."""
         if len(self._readers) >= MAX_READERS:
-            raise TooManyReaders
+            raise TooManyReaders("this process serves as many readers as it may")
+        if self._of_tenant[wanted.tenant_id] >= MAX_TENANT_READERS:
+            raise TooManyReaders("this process serves as many readers of one tenant as it may")
         reader = Reader(wanted, drop)
         self._readers.add(reader)
+        self._of_tenant[wanted.tenant_id] += 1
         if self._closed:
             reader.end()
         try:
             yield reader
         finally:
             self._readers.discard(reader)
+            self.held -= reader.held
+            self._of_tenant[wanted.tenant_id] -= 1
+            if not self._of_tenant[wanted.tenant_id]:
+                del self._of_tenant[wanted.tenant_id]
             self.dropped += reader.dropped
             listening = self._listening.get(wanted.tenant_id, set())
             listening.discard(reader)
             if not listening:
                 self._listening.pop(wanted.tenant_id, None)
+
+    @contextmanager
+    def holding(self, reader: Reader, size: int) -> Iterator[None]:
+        """While so many bytes from the log are written to it. Where readers hold more than they may, those are dropped
+        that hold most, of the tenant whose readers do."""
+        reader.held += size
+        self.held += size
+        while self.held - self._dropped_bytes() > MAX_HELD_BYTES and (slow := self._slowest()) is not None:
+            slow.drop()
+        try:
+            yield
+        finally:
+            reader.held -= size
+            self.held -= size
+
+    def _dropped_bytes(self) -> int:
+        """Of those that are on their way out."""
+        return sum(reader.held for reader in self._readers if reader.ended)
+
+    def _slowest(self) -> Reader | None:
+        there = [reader for reader in self._readers if reader.held and not reader.ended]
+        of_tenant: Counter[str] = Counter()
+        for reader in there:
+            of_tenant[reader.wanted.tenant_id] += reader.held
+        return max(there, key=lambda one: (of_tenant[one.wanted.tenant_id], one.held), default=None)
 
     def listen(self, reader: Reader) -> None:
         """It hears of everything from now on; what came before, it reads in the log."""
