@@ -16,6 +16,8 @@ from service.store.log import Log
 
 MAX_CACHED = 10_000
 """Aggregates in memory, per process: those that were changed or looked at last."""
+MAX_BYTES = 32 * 2**20
+"""Of what they hold, about."""
 MAX_HEARD = 4 * MAX_CACHED
 """Aggregates whose newest version is remembered, so that none is kept that is older."""
 
@@ -25,8 +27,9 @@ class Aggregates:
         self.hits = self.misses = 0
         """Look-ups that the cache could answer, and that the log was asked for."""
         self._log = log
-        self._cache: OrderedDict[int, Kept] = OrderedDict()
-        """By the number that an id is: a UUID's own hash is a call of Python each time."""
+        self._cache: OrderedDict[int, tuple[Kept, int]] = OrderedDict()
+        """By the number that an id is, each with its bytes: a UUID's own hash is a call of Python each time."""
+        self._bytes = 0
         self._heard: OrderedDict[int, int] = OrderedDict()
         self._lanes: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
         feed.listen(self.heard)
@@ -40,7 +43,7 @@ class Aggregates:
 
     async def take(self, id: UUID, *, fresh: bool) -> Any:
         """The aggregate, or None where it has no events. `fresh`: with all that the log has by now."""
-        aggregate = self._cache.pop(id.int, None)
+        aggregate = self._drop(id.int)
         if aggregate is not None and not fresh:
             self.hits += 1
             return aggregate
@@ -50,17 +53,18 @@ class Aggregates:
 
     def remembered(self, id: UUID) -> Any:
         """The aggregate to look at, not to change, where it is in the cache; else None."""
-        aggregate = self._cache.get(id.int)
-        if aggregate is not None:
-            self.hits += 1
-            self._cache.move_to_end(id.int)
-        return aggregate
+        cached = self._cache.get(id.int)
+        if cached is None:
+            return None
+        self.hits += 1
+        self._cache.move_to_end(id.int)
+        return cached[0]
 
     async def belongs(self, id: UUID, tenant_id: str) -> bool:
         """Whether it is an aggregate of this tenant. Of another's it is asked as of one that never was, so that nobody
         is told by the time it takes which of the two it is."""
-        aggregate = self._cache.get(id.int)
-        if aggregate is not None and aggregate.tenant_id == tenant_id:
+        cached = self._cache.get(id.int)
+        if cached is not None and cached[0].tenant_id == tenant_id:
             return True
         return await self._log.tenant_of(id) == tenant_id
 
@@ -77,10 +81,12 @@ class Aggregates:
         id: int = aggregate.id.int
         if self._heard.get(id, -1) > aggregate.version:
             return
-        self._cache[id] = aggregate
-        self._cache.move_to_end(id)
-        if len(self._cache) > MAX_CACHED:
-            self._cache.popitem(last=False)
+        self._drop(id)
+        size = _text_in(vars(aggregate))
+        self._cache[id] = aggregate, size
+        self._bytes += size
+        while len(self._cache) > MAX_CACHED or self._bytes > MAX_BYTES:
+            self._drop(next(iter(self._cache)))
 
     def heard(self, _tenant_id: str, id: UUID, version: int, _position: int) -> None:
         """The log has this version of it."""
@@ -91,5 +97,19 @@ class Aggregates:
         if len(self._heard) > MAX_HEARD:
             self._heard.popitem(last=False)
         cached = self._cache.get(id.int)
-        if cached is not None and cached.version < version:
-            del self._cache[id.int]
+        if cached is not None and cached[0].version < version:
+            self._drop(id.int)
+
+    def _drop(self, id: int) -> Any:
+        aggregate, size = self._cache.pop(id, (None, 0))
+        self._bytes -= size
+        return aggregate
+
+
+def _text_in(value: Any) -> int:
+    """Characters of the texts in it, which are what grows."""
+    if type(value) is str:
+        return len(value)
+    if type(value) is dict:
+        return sum(map(_text_in, value.values()))
+    return 0

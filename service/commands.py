@@ -19,7 +19,7 @@ from service.aggregates import Aggregates
 from service.crowd import Crowd
 from service.definitions import TenantDefinitions
 from service.store.history import fold_of, folded, told_of
-from service.store.log import Conflict, Log, Repeated
+from service.store.log import Conflict, Log, Repeated, Row, size_of
 from service.store.slices import each
 from service.store.writer import Writer
 
@@ -28,6 +28,10 @@ MAX_DECISIONS = 100
 head start, so a process with many commands for one aggregate wins many times in a row."""
 MAX_CHANGES = 50
 """Changes shown to a client whose lock is stale, the newest."""
+MAX_CHANGES_BYTES = 2**18
+"""Of their content: the newest that fit are told, none where the last one alone is larger."""
+CHANGES_AT_ONCE = 10
+"""Of them, as many as are read at once."""
 
 A = TypeVar("A", bound=Kept)
 
@@ -213,9 +217,18 @@ class Commands:
     async def explain(self, refusal: Refused, id: UUID) -> None:
         """A client whose lock is stale gets what was changed since, to recover in one round trip."""
         if isinstance(refusal, Stale):
-            rows = await self._log.stream(id, refusal.expected)
-            refusal.truncated = len(rows) > MAX_CHANGES
-            facts = [told_of(row) for row in rows[-MAX_CHANGES:]]
+            first = max(refusal.expected, refusal.current - MAX_CHANGES)
+            rows, room = list[Row](), MAX_CHANGES_BYTES
+            for upto in range(refusal.current, first, -CHANGES_AT_ONCE):
+                for row in reversed(await self._log.stream(id, max(first, upto - CHANGES_AT_ONCE), upto)):
+                    room -= size_of(row.state)
+                    if room < 0:
+                        break
+                    rows.append(row)
+                if room < 0:
+                    break
+            refusal.truncated = first > refusal.expected or room < 0
+            facts = [told_of(row) for row in reversed(rows)]
             refusal.changes = [_change(fact) for fact in facts if isinstance(fact, Recorded)]
 
 

@@ -1,7 +1,8 @@
 """The two envelopes that every answer has, the headers that all of them carry, and how they are written."""
 
+import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
@@ -20,6 +21,12 @@ BY_ACCEPT = {"Vary": "Accept"}
 """A further header, in a line of its own, of what can be had in other formats too."""
 NEGOTIATED = f"{COMMON['Vary']}, {BY_ACCEPT['Vary']}"
 """Both lines in one."""
+PIECE = 2**16
+"""Bytes written at once: before more are, the client has to take what there is."""
+WRITE_SECONDS = 30.0
+"""What a client may take to read a piece of an answer, and before it reads at all."""
+LEAST_RATE = 2**16
+"""Bytes a second that a client reads of a long answer at least; who is slower loses the connection."""
 _BODILESS = (204, 304)
 _NOTHING: Mapping[str, str] = {}
 
@@ -28,7 +35,31 @@ _heads: dict[int, tuple[int, str]] = {}
 """For each status the head that all answers of one second share, and that second."""
 
 
-class Rendered(web.Response):
+class Paced(web.Response):
+    """An answer whose body is in memory: written in pieces, and given up with the connection where the client does not
+    read it in time, so that nothing is kept for who has left without a word."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        body, request = self._body, self._req
+        if isinstance(body, bytes) and len(body) > PIECE and request is not None and not self._must_be_empty_body:
+            self._body = None
+            await write_in_time(request, self.write, body)
+        await super().write_eof(data)
+
+
+async def write_in_time(request: web.BaseRequest, write: Callable[[bytes], Awaitable[None]], data: bytes) -> None:
+    """Raises ConnectionResetError where the client did not read it in time; the connection is ended then."""
+    try:
+        async with asyncio.timeout(WRITE_SECONDS + len(data) / LEAST_RATE):
+            for start in range(0, len(data), PIECE):
+                await write(data[start : start + PIECE])
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("the client did not read the answer in time") from None
+
+
+class Rendered(Paced):
     """An answer that is complete: head and body are put together as text and written at once.
 
     aiohttp makes a dictionary of headers for each answer, looks through it for what is missing and serialises it: 14 of
@@ -52,7 +83,11 @@ class Rendered(web.Response):
         if content is not None:
             lines.append(f"Content-Length: {len(content)}\r\n")
         lines.append("\r\n")
-        await request.writer.write("".join(lines).encode() + (content or b""))
+        data = "".join(lines).encode() + (content or b"")
+        if len(data) <= PIECE:
+            await request.writer.write(data)
+        else:
+            await write_in_time(request, request.writer.write, data)
         self._keep_alive = self._eof_sent = True
         return None
 

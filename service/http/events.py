@@ -18,7 +18,7 @@ from projections.database import Unavailable
 from projections.states import TOPICS
 from service.auth.errors import KeysUnreachable, ScopeMissing, Unauthenticated
 from service.freshness import NotFresh
-from service.http.answers import BY_ACCEPT, COMMON, JSON, NEGOTIATED, success
+from service.http.answers import BY_ACCEPT, COMMON, JSON, NEGOTIATED, PIECE, Paced, success
 from service.http.call import MAX_POSITION_DIGITS, Call
 from service.http.negotiation import preferred
 from service.http.parameters import UUID_PATTERN
@@ -46,8 +46,6 @@ CATCH_UP: Final = 500
 """Events read from the log at once for a reader that is behind."""
 CATCH_UP_BYTES: Final = 2**18
 """Of these, after which no more are read, until the reader has taken them."""
-PIECE: Final = 2**16
-"""Bytes written at once: beyond these the reader has to take what there is first."""
 
 PATH: Final = "/v1/events"
 BATCH: Final = "application/cloudevents-batch+json"
@@ -109,7 +107,7 @@ def _batch(call: Call, data: bytes, page: Page) -> web.Response:
     query = [(name, value) for name, value in call.request.query.items() if name != "after"]
     place = URL.build(path=call.located(PATH), query=[*query, ("after", str(page.next))])
     own = {"Content-Type": BATCH, "Link": f'<{place}>; rel="next"', "Ims-More": "true" if page.more else "false"}
-    return web.Response(body=data, headers={**COMMON, **own, "Vary": NEGOTIATED})
+    return Paced(body=data, headers={**COMMON, **own, "Vary": NEGOTIATED})
 
 
 async def end_streams(app: web.Application) -> None:

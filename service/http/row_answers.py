@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import hdrs, web
 
-from service.http.answers import BY_ACCEPT, COMMON, JSON, NEGOTIATED, success
+from service.http.answers import BY_ACCEPT, COMMON, JSON, NEGOTIATED, Paced, success
 from service.http.formats import CSV, Format
 from service.http.ndjson import NewlineDelimited
 from service.http.queries import MAX_PAGE
@@ -45,7 +45,7 @@ async def answer_rows(
     first = await anext(chunks, nothing)
     second = await anext(chunks, None) if first else None
     if second is None:
-        return web.Response(body=b"".join([piece async for piece in _pieces(lines, _once(first))]), headers=sent)
+        return Paced(body=b"".join([piece async for piece in _pieces(lines, _once(first))]), headers=sent)
     return await pour(request, sent, _pieces(lines, _joined(first, second, chunks)))
 
 

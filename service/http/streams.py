@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from service.http.answers import BY_ACCEPT, HEADERS, NEGOTIATED, sent_at, success
+from service.http.answers import BY_ACCEPT, HEADERS, NEGOTIATED, PIECE, sent_at, success
 
 WRITE_SECONDS: Final = 30.0
 """How long a client may take to read one chunk."""
@@ -32,7 +32,8 @@ async def pour(request: web.Request, headers: Mapping[str, str], pieces: AsyncIt
     try:
         async for piece in pieces:
             async with asyncio.timeout(WRITE_SECONDS):
-                await response.write(piece)
+                for start in range(0, len(piece), PIECE):
+                    await response.write(piece[start : start + PIECE])
         await response.write_eof()
     except BaseException:
         if request.transport is not None:
