@@ -8,7 +8,7 @@ from aiohttp import web
 
 from domain.codes import Codes
 from projections.listing import COUNTED, SORT_COLUMNS, Filter, Sort
-from projections.pages import Page, Pages
+from projections.pages import PAGE_BYTES, Page, Pages, fitting
 from projections.read_models import VERSION
 from service.http import cursors
 from service.http.answers import BY_ACCEPT, JSON, success
@@ -16,8 +16,8 @@ from service.http.call import Call
 from service.http.formats import FORMAT_PARAMETERS, Format, accepted, format_of
 from service.http.past import moment_of
 from service.http.queries import ATTRIBUTE, CODED, PAGING, PERIODS, Parameters, filter_of, paging, sort_of
-from service.http.row_answers import TOTAL, answer_all, answer_page, answer_rows
-from service.http.streams import stream
+from service.http.row_answers import TOTAL, answer_all, answer_page, answer_rows, page_headers
+from service.http.streams import stream, stream_page
 from service.http.tables import CODES, COUNTS, Table
 from service.http.tables import incidents as table_of_incidents
 from service.lists import Asked
@@ -30,6 +30,8 @@ REPEATABLE = ("sort", *CODED)
 
 MAX_RETIRED_SHOWN: Final = 50
 """Codes that the deployment has no longer, in one message."""
+UNMEASURED = 20
+"""Incidents of a page that is read without asking first how large they are."""
 
 Answer = tuple[bytes, Mapping[str, Any]]
 """Data as JSON, and what stands beside it."""
@@ -65,6 +67,10 @@ async def _asked_for(call: Call, accept: str | None) -> Answer | web.StreamRespo
     pages = await _pages(call, at, 0 if at is None else await call.parts.log.position_at(at))
     if "page" in parameters or "size" in parameters:
         offset = (page - 1) * size
+        if size > UNMEASURED:
+            sizes = await pages.sizes(call.parts.database, call.tenant_id, wanted, sort, size, offset=offset)
+            if sum(sizes) > PAGE_BYTES:
+                return await _in_parts(call, form, pages, wanted, sort, sizes, page, size)
         found = await pages.page(call.parts.database, call.tenant_id, wanted, sort, size, offset=offset)
         return await _answer(call, form, found, sort, {"number": page, "size": size})
     chunks = pages.every(call.parts.database, call.tenant_id, wanted, sort)
@@ -153,11 +159,41 @@ async def _from_cursor(
     if then and keys is not None:
         then = [min(then[0], keys.pop(0))]
     pages = await _pages(call, at, *(then or [0]))
-    page, last = await pages.page_beyond(call.parts.database, call.tenant_id, wanted, sort, size, keys)
+    number = size
+    if size > UNMEASURED:
+        sizes = await pages.sizes(call.parts.database, call.tenant_id, wanted, sort, size, keys)
+        number = size if sum(sizes) <= PAGE_BYTES else fitting(sizes)
+    page, last = await pages.page_beyond(call.parts.database, call.tenant_id, wanted, sort, number, keys)
     place: dict[str, Any] = {"size": size}
     if last is not None:
         place["next"] = cursors.encode(bound_to, [*then, *last])
     return page, place
+
+
+async def _in_parts(
+    call: Call,
+    form: Format,
+    pages: Pages,
+    wanted: Filter,
+    sort: tuple[Sort, ...],
+    sizes: list[int],
+    number: int,
+    size: int,
+) -> web.StreamResponse:
+    """A numbered page is exact, however large it is."""
+    database, tenant_id, offset = call.parts.database, call.tenant_id, (number - 1) * size
+    total = (await pages.page(database, tenant_id, wanted, sort, 0)).total
+    place = {"number": number, "size": size}
+    chunks = pages.in_parts(database, tenant_id, wanted, sort, sizes, offset)
+    if form.media_type != JSON:
+        headers = page_headers(call.request, total, place)
+        return await answer_rows(call.request, form, await _table(call), chunks, headers)
+    return await stream_page(call.request, "incidents", chunks, total, lambda count: _beside(place, total, count, sort))
+
+
+def _beside(place: Mapping[str, Any], total: int, count: int, sort: tuple[Sort, ...]) -> dict[str, Any]:
+    order = [f"{by.column},{by.direction}" for by in sort]
+    return {**place, "total_records": total, "count": count, "sort": order}
 
 
 async def _answer(
@@ -166,5 +202,4 @@ async def _answer(
     if form.media_type != JSON:
         return await answer_page(call.request, form, await _table(call), page.each(), page.total, place)
     data = b'{"incidents":[%b],"total":%d}' % (page.documents, page.total)
-    order = [f"{by.column},{by.direction}" for by in sort]
-    return data, {**place, "total_records": page.total, "count": page.count, "sort": order}
+    return data, _beside(place, page.total, page.count, sort)

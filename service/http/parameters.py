@@ -141,7 +141,8 @@ _SCHEMAS: Final[dict[str, Schema]] = {
 _DESCRIPTIONS: Final[dict[str, str]] = {
     "page": "The page with this number.",
     "size": "Rows of a page.",
-    "cursor": "Empty to start, then `page.next` of the answer before. Not with `page`.",
+    "cursor": "Empty to start, then `page.next` of the answer before. A page of large rows has it before it is full. "
+    "Not with `page`.",
     "sort": "`field,asc` or `field,desc`, each field once; the direction is desc where none is given.",
     "q": "Every word must occur in name, description or location, however it is typed; `word*` is a prefix.",
     "backdated": "Whether it was reported after the fact.",

@@ -1,5 +1,6 @@
 """What was: an incident as it stood, every change that it went through, and what differs between two versions."""
 
+import sys
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -18,17 +19,19 @@ from service.http.answers import BY_ACCEPT, JSON, success
 from service.http.call import Call
 from service.http.formats import FORMAT_PARAMETERS, Format, accepted, format_of
 from service.http.queries import PAGING, Parameters, paging
-from service.http.row_answers import answer_page, answer_rows
-from service.http.streams import stream
+from service.http.row_answers import answer_page, answer_rows, page_headers
+from service.http.streams import stream, stream_page
 from service.http.tables import HISTORY
 from service.store.history import change_of
-from service.store.log import Excerpt, excerpt_of
+from service.store.log import READ_BYTES, Excerpt, excerpt_of, is_full
 
 OF_THE_PAST: Final = ("version", "as_of")
 BETWEEN: Final = ("from", "to")
 HISTORY_PARAMETERS: Final = (*PAGING, *FORMAT_PARAMETERS)
 CHUNK: Final = 500
 """Changes read at once when all are streamed."""
+UNMEASURED: Final = 10
+"""Changes of a page that is read without a bound to its bytes."""
 
 
 async def one_of_the_past(call: Call) -> tuple[int, bytes]:
@@ -77,6 +80,8 @@ async def history(call: Call) -> web.StreamResponse:
     if "cursor" in parameters:
         return await _from_cursor(call, form, size, parameters.one("cursor") or "")
     if "page" in parameters or "size" in parameters:
+        if size > UNMEASURED:
+            return await _numbered(call, form, number, size)
         rows, total = await call.parts.histories.page(call.id(), 0, size, (number - 1) * size)
         return await _page(call, form, rows, total, {"number": number, "size": size})
     if form.media_type == JSON:
@@ -138,11 +143,41 @@ async def _from_cursor(call: Call, form: Format, size: int, cursor: str) -> web.
     id = call.id()
     bound_to = cursors.fingerprint(call.tenant_id, "history", str(id))
     keys = cursors.decode(cursor, bound_to, [int])
-    rows, total = await call.parts.histories.page(id, keys[0] if keys else 0, size + 1, 0)
+    after, fit = keys[0] if keys else 0, size
+    if size <= UNMEASURED:
+        rows, total = await call.parts.histories.page(id, after, size + 1, 0)
+    else:
+        _, total = await call.parts.histories.page(id, after, 0, 0)
+        found = await call.parts.log.of_subject(id, after, size + 1, READ_BYTES)
+        rows = [excerpt_of(row) for row in found]
+        if len(found) <= size and is_full(found, size + 1):  # there may be more, beyond so many bytes
+            fit = len(found)
+            found += await call.parts.log.of_subject(id, found[-1].position, 1)
+            rows = [excerpt_of(row) for row in found]
     place: dict[str, Any] = {"size": size}
-    if len(rows) > size:
-        place["next"] = cursors.encode(bound_to, [rows[size - 1].position])
-    return await _page(call, form, rows[:size], total, place)
+    if len(rows) > fit:
+        place["next"] = cursors.encode(bound_to, [rows[fit - 1].position])
+    return await _page(call, form, rows[:fit], total, place)
+
+
+async def _numbered(call: Call, form: Format, number: int, size: int) -> web.StreamResponse:
+    """A numbered page is exact, however large it is: in one piece where it is not too large."""
+    id, place = call.id(), {"number": number, "size": size}
+    first, total = await call.parts.histories.page(id, 0, 1, (number - 1) * size)
+    if not first:
+        return await _page(call, form, [], total, place)
+    after = first[0].position - 1
+    found = await call.parts.log.of_subject(id, after, size, READ_BYTES)
+    if len(found) == size or not is_full(found, size):
+        return await _page(call, form, [excerpt_of(row) for row in found], total, place)
+    chunks = _every(call, after, size)
+    if form.media_type != JSON:
+        return await answer_rows(call.request, form, HISTORY, chunks, page_headers(call.request, total, place))
+    return await stream_page(call.request, "history", chunks, total, lambda count: _beside(place, total, count))
+
+
+def _beside(place: dict[str, Any], total: int, count: int) -> dict[str, Any]:
+    return {**place, "total_records": total, "count": count, "sort": ["position,asc"]}
 
 
 async def _page(
@@ -152,12 +187,12 @@ async def _page(
     if form.media_type != JSON:
         documents = [orjson.dumps(change) for change in changes]
         return await answer_page(call.request, form, HISTORY, documents, total, place)
-    page = {**place, "total_records": total, "count": len(rows), "sort": ["position,asc"]}
+    page = _beside(place, total, len(rows))
     return success(orjson.dumps({"history": changes, "total": total}), headers=BY_ACCEPT, page=page)
 
 
-async def _every(call: Call) -> AsyncIterator[list[bytes]]:
-    log, id, after = call.parts.log, call.id(), 0
-    while rows := await log.of_subject(id, after, CHUNK):
+async def _every(call: Call, after: int = 0, left: int = sys.maxsize) -> AsyncIterator[list[bytes]]:
+    log, id = call.parts.log, call.id()
+    while rows := await log.of_subject(id, after, min(CHUNK, left), READ_BYTES):
         yield [orjson.dumps(change_of(excerpt_of(row))) for row in rows]
-        after = rows[-1].position
+        after, left = rows[-1].position, left - len(rows)

@@ -68,12 +68,16 @@ async def answer_page(
 ) -> web.StreamResponse:
     """`total` match in all. `place` is what JSON says beside the data: the number or, on every page but the last, the
     cursor to go on with."""
+    return await answer_rows(request, form, table, _once(documents), page_headers(request, total, place))
+
+
+def page_headers(request: web.Request, total: int, place: Mapping[str, Any]) -> dict[str, str]:
     headers = {TOTAL: str(total)}
     beyond = _beyond(place, total)
     if beyond:
         # Relative to the address that the client asked, which a proxy may have changed on the way.
         headers[hdrs.LINK] = f'<?{request.rel_url.update_query(beyond).raw_query_string}>; rel="next"'
-    return await answer_rows(request, form, table, _once(documents), headers)
+    return headers
 
 
 def _beyond(place: Mapping[str, Any], total: int) -> dict[str, str]:

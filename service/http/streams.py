@@ -1,15 +1,14 @@
 """Lists of any length in constant memory: chunk by chunk, cut off where it fails, never closed as if whole."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
 
+import orjson
 from aiohttp import web
 
+from service.http import answers
 from service.http.answers import BY_ACCEPT, HEADERS, NEGOTIATED, PIECE, sent_at, success
-
-WRITE_SECONDS: Final = 30.0
-"""How long a client may take to read one chunk."""
 
 
 async def stream(request: web.Request, member: str, chunks: AsyncIterator[list[bytes]]) -> web.StreamResponse:
@@ -23,6 +22,26 @@ async def stream(request: web.Request, member: str, chunks: AsyncIterator[list[b
     return await pour(request, {**HEADERS, "Vary": NEGOTIATED}, _enveloped(member, first, second, chunks))
 
 
+async def stream_page(
+    request: web.Request,
+    member: str,
+    chunks: AsyncIterator[list[bytes]],
+    total: int,
+    page: Callable[[int], Mapping[str, Any]],
+) -> web.StreamResponse:
+    """A page that is too large to be in memory. `page` tells what stands beside it, of how many there are in it."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        count, before = 0, b'{"data":{"%b":[' % member.encode()
+        async for chunk in chunks:
+            yield before + b",".join(chunk)
+            count, before = count + len(chunk), b","
+        opening = before if not count else b""
+        yield opening + b'],"total":%d},"page":%b,"sent_at":%b}' % (total, orjson.dumps(page(count)), sent_at())
+
+    return await pour(request, {**HEADERS, "Vary": NEGOTIATED}, pieces())
+
+
 async def pour(request: web.Request, headers: Mapping[str, str], pieces: AsyncIterator[bytes]) -> web.StreamResponse:
     """An answer of any length, none of whose pieces is empty."""
     response = web.StreamResponse(headers=headers)
@@ -31,7 +50,7 @@ async def pour(request: web.Request, headers: Mapping[str, str], pieces: AsyncIt
         return response
     try:
         async for piece in pieces:
-            async with asyncio.timeout(WRITE_SECONDS):
+            async with asyncio.timeout(answers.WRITE_SECONDS):
                 for start in range(0, len(piece), PIECE):
                     await response.write(piece[start : start + PIECE])
         await response.write_eof()
