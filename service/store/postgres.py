@@ -22,6 +22,8 @@ from service.store.session import SETTINGS
 
 COPIED_ROWS = 200
 """From so many on COPY is quicker, which asks for the columns' types first."""
+COPIED_BYTES = 100_000
+"""Bytes of documents from which on it is too: as JSON they would be twice as long, and read twice."""
 LONG_SECONDS = 3600.0
 """What a statement may take that goes over whole tables."""
 
@@ -223,11 +225,16 @@ class PostgresRows:
             await self._connection.execute(at_once, json_rows(columns, rows))
 
     async def insert(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
-        if len(rows) >= COPIED_ROWS:
+        if len(rows) >= COPIED_ROWS or _documents(rows) >= COPIED_BYTES:
             await self._connection.copy_records_to_table(table, records=rows)
         elif rows:
             marks = ", ".join(f"${place}" for place in range(1, len(rows[0]) + 1))
             await self.many(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 - names of our own
+
+
+def _documents(rows: Sequence[Sequence[Any]]) -> int:
+    """Bytes of them in these rows."""
+    return sum(len(value) for row in rows for value in row if type(value) is bytes)
 
 
 def _at_once(sql: str, parameters: Sequence[Any]) -> tuple[str, list[str]]:
