@@ -64,9 +64,10 @@ async def test_many_large_documents_are_not_loaded_at_once(build: Building) -> N
 
 
 async def test_events_are_read_and_kept_in_memory_by_bytes(build: Building) -> None:
-    ids = [UUID(int=number) for number in range(1, 41)]
+    ids = [UUID(int=number) for number in range(1, WINDOW_BYTES // LARGE + 5)]
     facts = await build.record(*(replace(large(), originator_id=id) for id in ids))
     most = READ_BYTES // LARGE + 1
+    assert build.feed.recent(0, 1) is None
     assert 1 <= len(await build.feed.after(0, 500, 0)) <= most
     recent = [position for position in range(len(facts)) if build.feed.recent(position, 500) is not None]
     assert 0 < len(recent) <= WINDOW_BYTES // LARGE
