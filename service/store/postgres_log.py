@@ -1,21 +1,18 @@
 """The log on PostgreSQL: appending is one call of a server-side function, on a connection that does nothing else."""
 
-from collections.abc import AsyncIterable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import MAXYEAR, MINYEAR, datetime
+from collections.abc import AsyncIterable, Collection, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from domain.moments import utc_text
 from projections.database import Unavailable
 from projections.leaves import Leaf
 from service.store.away import answering, available
 from service.store.bells import Bells
 from service.store.byte_limits import first_of
 from service.store.identity import NOT_TOLD, Identity, identity_of
-from service.store.ids import uuid_of
 from service.store.json_rows import json_rows
 from service.store.log import (
     NONE_COUNTED,
@@ -32,9 +29,9 @@ from service.store.log import (
     unheard,
 )
 from service.store.log_queries import IDENTITY, POSITION_AT, TENANTS, sifted
-from service.store.mapper import UnreadableEvent
 from service.store.postgres import Postgres
 from service.store.postgres_load import load
+from service.store.postgres_rows import excerpt, row_of, told_in_time
 from service.store.read_ahead import before_damage
 from service.store.redactions import NotAnErasure
 from service.store.session import SETTINGS
@@ -192,11 +189,11 @@ class PostgresLog:
     async def page_of_subject(
         self, subject_id: UUID, after: int, limit: int, offset: int, known: Counted = NONE_COUNTED
     ) -> tuple[list[Excerpt], Counted]:
-        with _told_in_time():
+        with told_in_time():
             rows = await self._postgres.fetch(_PAGE_OF_SUBJECT, subject_id, after, limit, offset, known.last)
             *_, more, last = rows[0]
             counted = Counted(known.total + more, last or known.last)
-            return [_excerpt(*row) for *row, _, _ in rows if row[0] is not None], counted
+            return [excerpt(*row) for *row, _, _ in rows if row[0] is not None], counted
 
     async def position_at(self, at: datetime) -> int:
         return int((await self._postgres.fetch(_POSITION_AT, at))[0][0])
@@ -260,17 +257,8 @@ class PostgresLog:
         return await self._rows(first_of(sql, len(args)), *args, max_bytes)
 
     async def _rows(self, sql: str, *args: Any) -> list[Row]:
-        with _told_in_time():
-            return await each(_row_of, await self._postgres.fetch(sifted(sql, self._left_out), *args))
-
-
-@contextmanager
-def _told_in_time() -> Iterator[None]:
-    """The driver has no years but those of Python."""
-    try:
-        yield
-    except (OverflowError, ValueError):
-        raise UnreadableEvent("an event has a time that cannot be told: `ims audit verify` names it") from None
+        with told_in_time():
+            return await each(row_of, await self._postgres.fetch(sifted(sql, self._left_out), *args))
 
 
 def _warnings_of(connection: Any) -> list[str]:
@@ -292,26 +280,3 @@ def _vouch(warnings: Sequence[str]) -> None:
 
 def _outcome(verdict: int, position: int | None, at: datetime | None) -> Outcome:
     return Outcome(_VERDICTS[verdict], position or 0, at)
-
-
-def _row(
-    position: int, originator_id: UUID, version: int, topic: str, state: bytes | None, tenant_id: str,
-    subject_id: UUID, recorded_at: datetime, command_id: UUID | None, salt: bytes | None, digest: bytes,
-) -> Row:  # fmt: skip
-    if not MINYEAR < recorded_at.year < MAXYEAR:  # what the driver makes of the infinite ones
-        raise OverflowError
-    # The driver's ids are of a class of its own, which neither the mapper nor orjson takes for a UUID.
-    return Row(
-        position, uuid_of(originator_id.int), version, topic, state, tenant_id, uuid_of(subject_id.int), recorded_at,
-        uuid_of(command_id.int) if command_id else None, salt, digest,
-    )  # fmt: skip
-
-
-def _row_of(row: Sequence[Any]) -> Row:
-    return _row(*row)
-
-
-def _excerpt(
-    position: int, originator_id: UUID, version: int, topic: str, state: bytes | None, recorded_at: datetime
-) -> Excerpt:
-    return Excerpt(position, uuid_of(originator_id.int), version, topic, state, utc_text(recorded_at))
