@@ -78,4 +78,5 @@ async def test_a_follower_stops_at_what_is_damaged_by_its_position(serve: Serve)
     assert state is not None
     assert (state.position, "position 2" in state.failure) == (1, True)
     assert (await again.get(PATH)).status == 503
-    assert [event["id"] for event in (await again.get("/v1/events")).data] == ["1", "2"]
+    (await again.get("/v1/events")).refused(503, "READ_MODEL_BEHIND")  # what is deleted by now nobody can tell
+    assert [event["id"] for event in (await again.by(roles=("auditor",)).get("/v1/events")).data] == ["1", "2"]
