@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from service.subscribers import pages
 from tests.http.api import Api, at
 from tests.http.engines import both_engines
 from tests.http.sse import listening
@@ -98,3 +101,15 @@ async def test_definitions_of_attributes_are_told_to_everybody(api: Api) -> None
     await api.deployer.post("/v1/incident/attributes", {"name": "colour", "type": "STRING"})
     await api.deployer.delete("/v1/incident/attributes/colour")
     assert await shown(api) == {1: "attribute.defined", 2: "attribute.retired"}
+
+
+@both_engines
+async def test_pages_that_bytes_end_leave_nothing_out_of_what_is_withheld(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [(await api.report(name=f"{SECRET} {number}", description="x" * 1_500))["id"] for number in range(6)]
+    for id in ids:
+        await api.delete(at(id))
+    monkeypatch.setattr(pages, "MAX_BYTES", 4_000)  # two of these events have more before they are withheld
+    assert await shown(api) == dict.fromkeys(range(7, 13), "incident.deleted withheld")
+    assert list(await shown(api.by(roles=("auditor",)))) == list(range(1, 13))
