@@ -9,7 +9,7 @@ from typing import Protocol
 from projections.follower import LOOK_SECONDS
 from projections.follower_state import LEASE_SECONDS, FollowerState
 from projections.lease import Lease, LeaseLost, Leases
-from service.store.log import InUse
+from service.store.errors import InUse
 
 RUNNING = "another rebuild is running"
 

@@ -19,9 +19,9 @@ from service.environment import read_environment
 from service.projections_cli import projections
 from service.release import RELEASE
 from service.settings import InvalidSettings
+from service.store.errors import InUse, LogReplaced, NoLog, NotEmpty, RightMissing, Unsuitable
 from service.store.feed import LogWentBack
 from service.store.identity import NotALog
-from service.store.log import InUse, LogReplaced, NoLog, NotEmpty, RightMissing, Unsuitable
 from service.store.mapper import UnreadableEvent
 from service.store.migrations import SchemaTooNew
 from service.subscribers.entries import Altered, Hole, NotAllowed, WouldSpoil

@@ -18,8 +18,9 @@ from domain.moments import utc_text
 from service.aggregates import Aggregates
 from service.crowd import Crowd
 from service.definitions import TenantDefinitions
+from service.store.errors import Conflict, Repeated
 from service.store.history import fold_of, folded, told_of
-from service.store.log import Conflict, Log, Repeated, Row, size_of
+from service.store.log import Log, Row, size_of
 from service.store.slices import each
 from service.store.writer import Writer
 

@@ -7,7 +7,7 @@ of others come to be looked at after all of them. A tenant alone waits for nobod
 import asyncio
 from typing import Final
 
-from service.store.log import Overloaded
+from service.store.errors import Overloaded
 from service.store.turns import Lines
 
 MAX_AT_ONCE: Final = 32

@@ -11,7 +11,8 @@ from service.settings import Settings
 from service.store import postgres_definitions, sqlite_definitions
 from service.store.bells import Bells
 from service.store.conditions import Finding, require
-from service.store.log import Log, NoLog
+from service.store.errors import NoLog
+from service.store.log import Log
 from service.store.migrations import steps
 from service.store.postgres import Postgres
 from service.store.postgres_log import HEAD_CHANNEL, PostgresLog

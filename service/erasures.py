@@ -14,8 +14,9 @@ from domain.redaction import without
 from service.aggregates import Aggregates
 from service.commands import MAX_DECISIONS, A, Commands, Contended, KeyReused
 from service.store.eraser import Eraser
+from service.store.errors import Conflict, Repeated
 from service.store.history import fold_of, told_of
-from service.store.log import Conflict, Log, Redaction, Repeated
+from service.store.log import Log, Redaction
 from service.store.mapper import recorded_of, sealed
 from service.store.slices import each, in_slices
 

@@ -10,7 +10,7 @@ from projections.lease import Leases
 from projections.read_models import FOLLOWER
 from service.engines import Engine
 from service.holder import is_gone, own_name, shown
-from service.store.log import InUse
+from service.store.errors import InUse
 
 _log = structlog.get_logger(__name__)
 

@@ -7,8 +7,8 @@ from typing import Any
 import structlog
 
 from service.cancelled import raise_if_cancelled
+from service.store.errors import LogReplaced
 from service.store.feed import LogWentBack
-from service.store.log import LogReplaced
 
 AGAIN_SECONDS = 10.0
 """After that a loop that failed is begun again."""

@@ -19,7 +19,7 @@ from service.projections_cli import Unused
 from service.rebuilding import rebuilding
 from service.settings import Settings
 from service.status import follower_states
-from service.store.log import InUse
+from service.store.errors import InUse
 
 
 async def print_status(settings: Settings) -> None:

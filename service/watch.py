@@ -12,8 +12,9 @@ import structlog
 
 from projections.database import Unavailable
 from service.store.conditions import Condition, Finding, Weight, require
+from service.store.errors import ClockBehind, ReadOnly, Unsuitable, WritesRefused
 from service.store.gate import Gate
-from service.store.log import ClockBehind, Clocks, Log, ReadOnly, Unsuitable, WritesRefused
+from service.store.log import Clocks, Log
 from service.store.postgres_conditions import PRIMARY
 
 WATCH_SECONDS: Final = 5.0

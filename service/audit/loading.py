@@ -13,8 +13,9 @@ from service.engines import Engine, open_engine
 from service.leases import idle_leases
 from service.progress import progress
 from service.settings import Settings
+from service.store.errors import NotEmpty
 from service.store.feed import READ_EVENTS
-from service.store.log import NotEmpty, Row
+from service.store.log import Row
 
 _HINT = "import into a store without events: another IMS_DATABASE_URL, IMS_DATABASE_SCHEMA or IMS_DATA_DIR"
 

@@ -22,7 +22,7 @@ from service.auth.errors import KeysUnreachable, RoleMissing, ScopeMissing, Unau
 from service.commands import CommandErased, Contended, ContentErased, KeyReused
 from service.freshness import NotFresh
 from service.http.faults import MAX_FAULTS, shown, told
-from service.store.log import ClockBehind, OutcomeUnknown, Overloaded, TookTooLong, WritesRefused
+from service.store.errors import ClockBehind, OutcomeUnknown, Overloaded, TookTooLong, WritesRefused
 from service.store.mapper import UnreadableEvent
 
 INTERNAL: Final = "INTERNAL"

@@ -9,7 +9,7 @@ import asyncpg
 
 from projections.database import Unavailable
 from service.cancelled import raise_if_cancelled
-from service.store.log import ReadOnly, RightMissing, Unreachable
+from service.store.errors import ReadOnly, RightMissing, Unreachable
 
 AWAY = (
     OSError,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-from service.store.log import Unsuitable
+from service.store.errors import Unsuitable
 
 
 class Weight(IntEnum):

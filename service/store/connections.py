@@ -13,7 +13,7 @@ import asyncpg
 
 from projections.database import Unavailable
 from service.store.away import AWAY, answering, ended, lacks_character, reachable, right_missing, translated
-from service.store.log import TookTooLong, Unreachable
+from service.store.errors import TookTooLong, Unreachable
 from service.store.primary import Primary
 from service.store.session import SETTINGS
 from service.store.turns import ASKING, Lines, Shares

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from domain.event import ActEvent, Recorded
 from projections.database import Unavailable
+from service.store.errors import Conflict, OutcomeUnknown, Repeated, Unreachable
 from service.store.feed import Feed
 from service.store.gate import Gate
-from service.store.log import Conflict, Log, OutcomeUnknown, Redaction, Repeated, Unreachable, Verdict
+from service.store.log import Log, Redaction, Verdict
 from service.store.mapper import entry_of
 from service.store.writer import NOT_IN_TIME, RETRY_SECONDS
 

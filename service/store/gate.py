@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from service.store.log import WritesRefused
+from service.store.errors import WritesRefused
 
 AHEAD_SECONDS = 1.0
 """An event that is dated so far ahead of this process's clock is reason to look at the database's."""

@@ -14,8 +14,8 @@ from service.store import postgres_conditions
 from service.store.away import available, of_another_session
 from service.store.conditions import Finding, require
 from service.store.connections import DERIVED, Connections
+from service.store.errors import NoLog, RightMissing, Unreachable, Unsuitable
 from service.store.json_rows import json_rows
-from service.store.log import NoLog, RightMissing, Unreachable, Unsuitable
 from service.store.migrations import missing, rights
 from service.store.primary import Primary
 from service.store.session import SETTINGS

@@ -6,8 +6,9 @@ from typing import Any
 import asyncpg
 
 from service.store.away import available
+from service.store.errors import NotEmpty
 from service.store.identity import Identity, NotALog
-from service.store.log import NotEmpty, Row
+from service.store.log import Row
 
 LOAD_SECONDS = 3600.0
 """How long a statement of `load` may take; the longest makes an index of the whole log."""

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from projections.database import Unavailable
 from service.store.away import available
-from service.store.log import InUse, LogReplaced
+from service.store.errors import InUse, LogReplaced
 from service.store.log_queries import IDENTITY
 from service.store.primary import Primary
 

@@ -14,7 +14,7 @@ import structlog
 
 from service.database_url import postgres
 from service.store.away import reachable
-from service.store.log import ReadOnly, Unreachable
+from service.store.errors import ReadOnly, Unreachable
 from service.store.session import SETTINGS, WRITABLE, prepare
 
 PREPARE_TRIES = 3

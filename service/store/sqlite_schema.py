@@ -8,7 +8,7 @@ from pathlib import Path
 
 from projections.database import Unavailable
 from service.private_files import close_file, create_file, make_folder
-from service.store.log import InUse, NoLog
+from service.store.errors import InUse, NoLog
 from service.store.migrations import missing
 from service.store.sqlite_away import available
 from service.store.sqlite_file import BUSY_SECONDS, commit, rollback

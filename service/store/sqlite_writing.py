@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any
 
 from projections.leaves import microseconds_of
+from service.store.errors import NotEmpty
 from service.store.identity import Identity
-from service.store.log import Entry, NotEmpty, Outcome, Redaction, Row, Verdict
+from service.store.log import Entry, Outcome, Redaction, Row, Verdict
 from service.store.redactions import Standing, check
 from service.store.sqlite_file import rollback
 

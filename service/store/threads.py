@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from threading import Lock, Thread, get_ident
 from typing import Any, TypeVar
 
-from service.store.log import TookTooLong
+from service.store.errors import TookTooLong
 from service.store.turns import ASKING, Lines, Shares
 
 INTERRUPT_PAUSE_SECONDS = 0.05

@@ -14,9 +14,10 @@ import structlog
 
 from domain.event import ActEvent, Recorded
 from projections.database import Unavailable
+from service.store.errors import Conflict, OutcomeUnknown, Overloaded, Repeated, Unreachable
 from service.store.feed import Feed
 from service.store.gate import Gate
-from service.store.log import Conflict, Entry, Log, Outcome, OutcomeUnknown, Overloaded, Repeated, Unreachable, Verdict
+from service.store.log import Entry, Log, Outcome, Verdict
 from service.store.mapper import entry_of
 from service.store.turns import Lines
 

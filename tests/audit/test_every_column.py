@@ -12,7 +12,7 @@ from projections.read_models import VERSION
 from service.audit.verify.database import verify_engine, verify_store
 from service.engines import Engine, open_engine
 from service.settings import Settings
-from service.store.log import Unreachable
+from service.store.errors import Unreachable
 from service.store.migrations import SchemaTooNew
 from tests.audit.altering import Altering, Column
 

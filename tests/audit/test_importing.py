@@ -15,7 +15,7 @@ import pytest
 from service.audit.errors import ExportDamaged
 from service.audit.export_file import ExportFile, row_line
 from service.settings import Settings
-from service.store.log import InUse, NotEmpty
+from service.store.errors import InUse, NotEmpty
 from tests.audit import stores
 from tests.audit.stores import exported, imported, rows
 from tests.projections.building import soon

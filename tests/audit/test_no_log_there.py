@@ -14,7 +14,7 @@ from service.audit.verify.database import verify_store
 from service.engines import open_engine
 from service.projections_cli import Unused
 from service.settings import Settings
-from service.store.log import NoLog
+from service.store.errors import NoLog
 from tests.audit import stores
 from tests.audit.stores import exported
 

@@ -15,8 +15,8 @@ from service.audit.errors import Unknown, WouldHaveHoles
 from service.audit.replay import Wanted
 from service.engines import open_engine
 from service.settings import Settings, load_settings
+from service.store.errors import NotEmpty
 from service.store.feed import READ_EVENTS
-from service.store.log import NotEmpty
 from tests.audit import stores
 from tests.audit.stores import rows
 from tests.domain.examples import COMMENT_ID, INCIDENT_ID, ONE_OF_EACH, TENANT

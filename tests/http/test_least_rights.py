@@ -10,7 +10,7 @@ from yarl import URL
 from service.engines import open_engine
 from service.migrating import migrate
 from service.settings import Settings
-from service.store.log import RightMissing
+from service.store.errors import RightMissing
 from tests.http.api import PATH, at, incident
 from tests.http.conftest import Serve
 from tests.servers.roles import as_user, connected, make_login, make_service_user

@@ -7,7 +7,7 @@ import pytest
 
 from service.engines import open_engine
 from service.settings import Settings
-from service.store.log import Unreachable
+from service.store.errors import Unreachable
 from tests.http.api import PATH, Api, incident
 from tests.http.conftest import Serve
 from tests.http.test_clocks import LOOK_SECONDS, condition, status_of

@@ -9,7 +9,7 @@ import pytest
 from projections.database import Unavailable
 from service.engines import open_engine
 from service.settings import Settings
-from service.store.log import Unsuitable
+from service.store.errors import Unsuitable
 from service.store.session import SETTINGS
 from tests.http.api import PATH, Api, at, incident
 from tests.http.conftest import Serve

@@ -20,7 +20,7 @@ from service.projections_cli import Unused
 from service.read_model_commands import drop, rebuild
 from service.shares import NAMES
 from service.status import follower_states
-from service.store.log import InUse
+from service.store.errors import InUse
 from service.stream_commands import restored
 from tests.domain.examples import reported
 from tests.projections.building import Building, building, soon

@@ -13,7 +13,7 @@ from service.generations import expire
 from service.projections_cli import Unused, _seconds
 from service.read_model_commands import back, drop, rebuild
 from service.settings import Settings
-from service.store.log import InUse
+from service.store.errors import InUse
 from tests.domain.examples import ONE_OF_EACH, edited, reported
 from tests.projections.building import Building, soon
 from tests.projections.histories import long_history

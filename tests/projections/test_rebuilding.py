@@ -17,7 +17,7 @@ from service.filling import REMEMBERED_BYTES
 from service.generations import read_models
 from service.read_model_commands import rebuild
 from service.settings import Settings
-from service.store.log import InUse
+from service.store.errors import InUse
 from tests.domain.examples import ONE_OF_EACH, deleted, reported
 from tests.projections.building import Building, building
 from tests.projections.histories import long_history

@@ -6,7 +6,7 @@ import pytest
 
 from service.engines import open_engine
 from service.settings import Settings
-from service.store.log import Unreachable
+from service.store.errors import Unreachable
 from tests.servers.postgres import Postgres
 from tests.servers.tls import PostgresTlsFront
 

@@ -17,7 +17,7 @@ from service.migrating import migrate
 from service.settings import Settings
 from service.store.bells import Bells
 from service.store.conditions import Weight, require
-from service.store.log import Unsuitable
+from service.store.errors import Unsuitable
 from service.store.postgres import Postgres
 from service.store.postgres_conditions import Facts, judge
 from service.store.postgres_log import PostgresLog

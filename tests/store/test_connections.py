@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from projections.database import Unavailable
-from service.store.log import Unreachable
+from service.store.errors import Unreachable
 from service.store.postgres import Postgres
 from tests.servers.postgres import Postgres as Server
 from tests.servers.proxy import FaultProxy

@@ -6,7 +6,7 @@ import pytest
 
 from service import crowd
 from service.crowd import MAX_AT_ONCE, Crowd
-from service.store.log import Overloaded
+from service.store.errors import Overloaded
 
 
 def crowded_by(tenant_id: str, number: int = MAX_AT_ONCE) -> Crowd:

@@ -10,7 +10,7 @@ import pytest
 
 from projections.database import Unavailable
 from service.store.eraser import Eraser
-from service.store.log import Conflict, OutcomeUnknown
+from service.store.errors import Conflict, OutcomeUnknown
 from service.store.writer import Writer
 from tests.domain.examples import erased
 from tests.servers.postgres import Postgres

@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from service.store.errors import NotEmpty
 from service.store.identity import NotALog
-from service.store.log import Log, NotEmpty, Outcome, Row, Verdict
+from service.store.log import Log, Outcome, Row, Verdict
 from tests.store.engines import Engine, PostgresEngine, SqliteEngine, every
 from tests.store.events import births, entry
 from tests.store.test_log import is_dense

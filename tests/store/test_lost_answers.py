@@ -11,7 +11,8 @@ import pytest
 
 from domain.event import Recorded
 from projections.database import Unavailable
-from service.store.log import OutcomeUnknown, Repeated, Row
+from service.store.errors import OutcomeUnknown, Repeated
+from service.store.log import Row
 from tests.servers.postgres import Postgres
 from tests.servers.proxy import FaultProxy
 from tests.store.engines import PostgresEngine, Process, every

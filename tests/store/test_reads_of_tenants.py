@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from projections.database import Database, Unavailable
-from service.store.log import TookTooLong
+from service.store.errors import TookTooLong
 from service.store.postgres import Postgres
 from service.store.sqlite import SqliteDatabase
 from service.store.sqlite_file import DatabaseFile

@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from service.store.log import InUse
+from service.store.errors import InUse
 from service.store.migrations import SchemaTooNew, steps
 from service.store.sqlite import SqliteDatabase
 from service.store.sqlite_schema import only_writer

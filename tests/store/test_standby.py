@@ -10,7 +10,8 @@ import pytest
 
 from projections.database import Unavailable
 from service.database_url import postgres
-from service.store.log import Log, Outcome, Unreachable, Verdict
+from service.store.errors import Unreachable
+from service.store.log import Log, Outcome, Verdict
 from tests.servers.postgres import Postgres
 from tests.servers.standby import Standby, pair, url_of
 from tests.store.engines import PostgresEngine, every

@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from domain.event import Recorded
+from service.store.errors import Conflict, Overloaded, Repeated
 from service.store.feed import Feed
-from service.store.log import Conflict, Log, Overloaded, Repeated
+from service.store.log import Log
 from service.store.writer import MAX_GROUP, MAX_WAITING, Writer
 from tests.store.engines import Engine, every
 from tests.store.events import entry, happening
