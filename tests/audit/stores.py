@@ -6,14 +6,17 @@ from itertools import islice
 from pathlib import Path
 from uuid import uuid4
 
+from domain.erasure import ALL
 from domain.event import ActEvent
 from service.audit.export import export
 from service.audit.loading import load
 from service.engines import open_engine
+from service.erasures import redactions_of
 from service.settings import Settings
+from service.store.history import told_of
 from service.store.log import Row
 from service.store.mapper import entry_of
-from tests.domain.examples import NOON
+from tests.domain.examples import NOON, erased
 from tests.store.engines import SQLITE_PREFIX, engine_of
 
 ROWS = 1_000
@@ -69,6 +72,18 @@ async def sql(store: Settings, statement: str) -> None:
 async def erase(store: Settings, position: int) -> None:
     """As an eraser leaves it, without the event that says so."""
     await sql(store, f"UPDATE log SET state = NULL, salt = NULL WHERE notification_id = {position}")
+
+
+async def erase_by_order(store: Settings, position: int) -> list[int]:
+    """All of the incident that this event is about; returns the positions of what is gone, without the order's."""
+    async with open_engine(store) as engine:
+        (row,) = await engine.log.read(position - 1, 1)
+        rows = await engine.log.stream(row.originator_id)
+        redactions, redacted = await redactions_of([told_of(each) for each in rows], ALL)
+        order = erased(rows[-1].originator_version + 1, ALL, redacted)
+        vars(order).update(originator_id=row.originator_id, tenant_id=row.tenant_id)
+        await engine.log.erase(entry_of(order, repeatable=False), redactions)
+    return [each.position for each in rows]
 
 
 async def exported(store: Settings, file: Path) -> bytes:

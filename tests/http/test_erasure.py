@@ -142,7 +142,9 @@ async def test_when_all_is_erased_nothing_is_there(api: Api, eraser: Api) -> Non
     counts = (await api.get(f"{PATH}/counts")).data
     assert (counts["total"], counts["status"]["OPEN"], counts["status"]["NEW"]) == (1, 0, 1)
     assert await api.ids() == [other["id"]]
-    shown = (await api.get(f"{EVENTS}?subject={id}")).data
+    told_to_forget = (await api.get(f"{EVENTS}?subject={id}")).data
+    assert [event["type"] for event in told_to_forget] == ["ims.incident.erased"]
+    shown = (await api.by("olga", roles=("auditor",)).get(f"{EVENTS}?subject={id}")).data
     assert [event["data"].get("erased") for event in shown] == [True, None, True, None]
     (await api.get(at(id, "history"))).refused(404, "NOT_FOUND")
     told = (await api.by("olga", roles=("auditor",)).get(at(id, "history"))).data["history"]

@@ -42,7 +42,7 @@ def accepted_or_explained(ctx: schemathesis.CheckContext, response: schemathesis
     Schemathesis' coverage phase cannot make a header with quotes: it sends `0` as an entity tag and takes it for one.
     """
     rules = case.operation.definition.raw.get("x-ims-rule", [])
-    json = response.headers["content-type"] == ["application/json"]
+    json = response.headers.get("content-type") == ["application/json"]
     if response.status_code in REFUSED and json and not unexplained(rules, response.json()["errors"]):
         return None
     if not _fits(case):
