@@ -12,6 +12,7 @@ import selectors
 import signal
 import socket
 import sys
+from pathlib import Path
 
 import service.serving  # noqa: F401 - loaded once, for all
 from tests.servers.children import tie_to_parent
@@ -21,8 +22,9 @@ from tests.servers.forked import MESSAGE_BYTES
 def main(path: str) -> None:
     """Returns in a forked process, which is to become the service."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    listener.bind(path)
+    listener.bind(f"{path}.new")
     listener.listen(64)
+    Path(f"{path}.new").rename(path)  # whoever sees it can connect
     wakened, waking = socket.socketpair()
     waking.setblocking(False)
     signal.set_wakeup_fd(waking.fileno())
