@@ -109,7 +109,7 @@ def queued_logs() -> Iterator[None]:
         logging.captureWarnings(False)
         sys.unraisablehook, threading.excepthook = hooks
         written = source.is_written(FLUSH_SECONDS)
-        if not written:
+        if not written or not _is_flushed():
             _leave_stderr()
         root.handlers = direct
         if written:
@@ -119,6 +119,16 @@ def queued_logs() -> Iterator[None]:
 def dropped_records() -> int:
     """How many records of this process were not written, since it began to serve."""
     return sum(handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, LogQueue))
+
+
+def _is_flushed() -> bool:
+    """Whether what was logged before the queue was there has gone out: the interpreter tries again at its end, and ends
+    with an error of its own where it fails."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        return False
+    return True
 
 
 def _leave_stderr() -> None:

@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.servers.memory import write_into_memory
@@ -26,11 +27,16 @@ settings.load_profile("busy")
 
 
 @pytest.fixture(autouse=True)
-def _logs_as_they_were() -> Iterator[None]:
-    """A command that runs within a test sends the log to that test's stderr, which is closed when it has ended."""
-    root = logging.getLogger()
+def _logs_as_they_were(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command that runs within a test sends the log to that test's stderr, which is closed when it has ended; and
+    each logger that it uses first would keep that way for ever."""
+    root, configure, before = logging.getLogger(), structlog.configure, structlog.get_config()
     handlers, level = list(root.handlers), root.level
+    monkeypatch.setattr(
+        structlog, "configure", lambda **options: configure(**options | {"cache_logger_on_first_use": False})
+    )
     yield
+    configure(**before)
     if root.handlers != handlers or root.level != level:
         root.handlers = handlers
         root.setLevel(level)
